@@ -1,0 +1,104 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"videopatrol/detect"
+)
+
+// ErrNotFound is returned for a lead, order or picture that does not exist.
+var ErrNotFound = errors.New("not found")
+
+// UndoWindow is how long a person may take back their own triage.
+const UndoWindow = 10 * time.Second
+
+// StaleError says that a transition was asked of a version that has passed.
+type StaleError struct {
+	Lead    string
+	State   LeadState // the current one
+	Version int64     // the current one
+	Owner   string    // who changed it last
+}
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("lead %s is %s by %s meanwhile (version %d)", e.Lead, e.State, e.Owner, e.Version)
+}
+
+// RefusedError says why a transition is not allowed, and what would be.
+type RefusedError struct {
+	From, To LeadState
+	Why      string
+	Allowed  []LeadState
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("a lead cannot go from %s to %s: %s", e.From, e.To, e.Why)
+}
+
+// Transition is what a person asks of a lead.
+type Transition struct {
+	Lead string
+	To   LeadState
+	By   string
+	// Reason is a code or a short text; rejecting and closing demand one.
+	Reason string
+	Note   string
+	// Version is the version the person saw.
+	Version int64
+	// Departments get an order each when To is LeadDispatched.
+	Departments []string
+	// Client is the address the request came from, for the audit.
+	Client string
+}
+
+// LeadQuery selects leads.
+type LeadQuery struct {
+	States []LeadState // none means all
+	Kinds  []detect.Kind
+	Camera string
+	Cell   string // a cell of any level; its sub-cells count
+	Canary bool   // true: canary leads only; false: none of them
+	// Limit is 1..500, 0 means 50. Cursor is a Page's Next. Newest first.
+	Limit  int
+	Cursor string
+}
+
+// LeadPage is one page of leads, newest first.
+type LeadPage struct {
+	Leads []Lead
+	// Next continues the list; "" at its end.
+	Next string
+}
+
+// Desk is what people and programs do with leads; Engine implements it.
+type Desk interface {
+	Lead(ctx context.Context, id string) (Lead, error)
+	Leads(ctx context.Context, q LeadQuery) (LeadPage, error)
+	Trace(ctx context.Context, id string) ([]Step, error)
+	// Transition moves a lead. It returns *StaleError, *RefusedError or
+	// ErrNotFound; when it returns nil the change is durable.
+	Transition(ctx context.Context, t Transition) (Lead, error)
+	// Counts returns the number of leads by state, canary leads left out.
+	Counts(ctx context.Context) (map[LeadState]int, error)
+	// Evidence opens a picture by its SHA-256 and names its lead.
+	Evidence(ctx context.Context, sha256 string) (io.ReadSeekCloser, Lead, error)
+}
+
+// Journal is the audit.
+type Journal interface {
+	// Record returns once the row is durable. Whoever serves a picture or
+	// makes a change calls it first, and does neither when it fails.
+	Record(ctx context.Context, row AuditRow) error
+	// Audit lists rows, newest first, before a sequence number (0: the end).
+	Audit(ctx context.Context, before int64, limit int) ([]AuditRow, error)
+}
+
+// Change tells a listener, after the commit, what became of a lead.
+type Change struct {
+	Lead Lead
+	Step Step
+}

@@ -1,0 +1,152 @@
+package alerts
+
+import (
+	"time"
+
+	"videopatrol/detect"
+	"videopatrol/inventory"
+)
+
+// LeadState is where people have brought a lead.
+type LeadState string
+
+// The states of a lead.
+const (
+	LeadRaised       LeadState = "raised"
+	LeadAccepted     LeadState = "accepted"
+	LeadRejected     LeadState = "rejected"
+	LeadMerged       LeadState = "merged"
+	LeadExpired      LeadState = "expired"
+	LeadDispatched   LeadState = "dispatched"
+	LeadAcknowledged LeadState = "acknowledged"
+	LeadResolved     LeadState = "resolved"
+	LeadTransferred  LeadState = "transferred"
+	LeadClosed       LeadState = "closed"
+	LeadReopened     LeadState = "reopened"
+)
+
+// LeadStates lists every state in the order of a lead's life.
+func LeadStates() []LeadState {
+	return []LeadState{
+		LeadRaised, LeadAccepted, LeadRejected, LeadMerged, LeadExpired, LeadDispatched,
+		LeadAcknowledged, LeadResolved, LeadTransferred, LeadClosed, LeadReopened,
+	}
+}
+
+// Severity says how fast a lead wants a person.
+type Severity string
+
+// The severities.
+const (
+	SeverityHigh   Severity = "high"
+	SeverityMedium Severity = "medium"
+	SeverityLow    Severity = "low"
+)
+
+// Lead is one condition as people handle it.
+type Lead struct {
+	// ID sorts by the time the lead was raised (UUID version 7, RFC 9562).
+	ID string `json:"id"`
+	// Number is short, for people to say and type.
+	Number   int64          `json:"number"`
+	Kind     detect.Kind    `json:"kind"`
+	Severity Severity       `json:"severity"`
+	State    LeadState      `json:"state"`
+	Version  int64          `json:"version"` // counts changes of the lead, from 1
+	Summary  detect.Text    `json:"summary"`
+	Rule     detect.RuleRef `json:"rule"`
+	Camera   CameraRef      `json:"camera"`
+	Zone     ZoneRef        `json:"zone"`
+	Grid     []GridRef      `json:"grid"` // from the city down to the sub-cell of the zone
+	Evidence []Evidence     `json:"evidence"`
+	Orders   []Order        `json:"orders"`
+	Owner    string         `json:"owner,omitempty"`
+	RaisedAt time.Time      `json:"raised_at"`
+	Changed  time.Time      `json:"changed_at"`
+	// The condition behind the lead, by receive time of samples; EndedAt is
+	// nil while it runs.
+	BeganAt    time.Time  `json:"began_at"`
+	LastSeenAt time.Time  `json:"last_seen_at"`
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	// Canary marks a lead of the gateway's own synthetic camera: it proves the
+	// road from socket to desk and is no officer's work.
+	Canary bool `json:"canary,omitempty"`
+}
+
+// CameraRef is what a lead keeps of its camera as it was then.
+type CameraRef struct {
+	ID   string  `json:"id"`
+	Name string  `json:"name"`
+	Lat  float64 `json:"lat"`
+	Lon  float64 `json:"lon"`
+}
+
+// ZoneRef is what a lead keeps of its zone.
+type ZoneRef struct {
+	ID   string             `json:"id"`
+	Name string             `json:"name,omitempty"`
+	Kind inventory.ZoneKind `json:"kind"`
+}
+
+// GridRef is one cell of a lead's place.
+type GridRef struct {
+	ID    string          `json:"id"`
+	Level inventory.Level `json:"level"`
+	Name  string          `json:"name"`
+}
+
+// Evidence is one picture of a lead.
+type Evidence struct {
+	// SHA256 of the file, in hex, names it.
+	SHA256  string       `json:"sha256"`
+	Phase   detect.Phase `json:"phase"`
+	TakenAt time.Time    `json:"taken_at"`
+	Boxes   []detect.Box `json:"boxes,omitempty"`
+	Size    int          `json:"size"` // bytes
+}
+
+// OrderState is how far a department is with its part.
+type OrderState string
+
+// The states of an order.
+const (
+	OrderSent         OrderState = "sent"
+	OrderAcknowledged OrderState = "acknowledged"
+	OrderOnScene      OrderState = "on_scene"
+	OrderDone         OrderState = "done"
+	OrderReturned     OrderState = "returned"
+)
+
+// Order is one department's part of a lead.
+type Order struct {
+	ID         string     `json:"id"`
+	Department string     `json:"department"`
+	State      OrderState `json:"state"`
+	SentAt     time.Time  `json:"sent_at"`
+	Changed    time.Time  `json:"changed_at"`
+}
+
+// Step is one row of a lead's trace: one transition, with who and why.
+type Step struct {
+	Version int64     `json:"version"` // the lead's version after it
+	At      time.Time `json:"at"`
+	// By is a user's name, or "system".
+	By     string    `json:"by"`
+	From   LeadState `json:"from,omitempty"` // "" for the first
+	To     LeadState `json:"to"`
+	Reason string    `json:"reason,omitempty"`
+	Note   string    `json:"note,omitempty"`
+}
+
+// AuditRow is one row of the audit: who did what to which object, and why.
+type AuditRow struct {
+	Seq int64     `json:"seq"`
+	At  time.Time `json:"at"`
+	By  string    `json:"by"`
+	// Action is one of a bounded set, such as view, transition, login, import.
+	Action  string `json:"action"`
+	Object  string `json:"object"`
+	Purpose string `json:"purpose,omitempty"`
+	Client  string `json:"client,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}

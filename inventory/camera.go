@@ -1,0 +1,146 @@
+package inventory
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Camera is one viewpoint. It carries nothing about whom it sees.
+type Camera struct {
+	// ID is the camera's GB/T 28181 20-digit code, or any stable text of at
+	// most 64 bytes from [A-Za-z0-9._-].
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Owner names who shares the camera: the city, a shop, an estate.
+	Owner string `json:"owner,omitempty"`
+	// Position is where the camera stands, WGS-84.
+	Position Position `json:"position"`
+	// Cell is the id of the sub-cell (二级网格) in which the camera stands,
+	// derived from Position; "" when it stands outside every cell.
+	Cell    string  `json:"cell,omitempty"`
+	Streams Streams `json:"streams"`
+	// Login is write-only: it never leaves the process in any output.
+	Login  Login  `json:"-"`
+	Patrol Patrol `json:"patrol"`
+	Zones  []Zone `json:"zones,omitempty"`
+	// Masks are the privacy masks: what lies inside is blackened before
+	// anything else looks at the picture.
+	Masks    []Polygon `json:"masks,omitempty"`
+	Disabled bool      `json:"disabled,omitempty"`
+}
+
+// Streams are a camera's addresses, without credentials.
+type Streams struct {
+	Main  string `json:"main,omitempty"`
+	Sub   string `json:"sub,omitempty"`
+	Still string `json:"still,omitempty"`
+}
+
+// Patrolled is the address that the patrol pulls: the sub stream where there
+// is one, else the main stream.
+func (s Streams) Patrolled() string {
+	if s.Sub != "" {
+		return s.Sub
+	}
+	return s.Main
+}
+
+// Login is a camera's user name and password.
+type Login struct {
+	Username string
+	Password Secret
+}
+
+// Secret is text that no formatter, encoder or logger prints.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String hides the secret.
+func (Secret) String() string { return redacted }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return redacted }
+
+// MarshalText hides the secret from every encoder.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue hides the secret from slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Reveal returns the secret itself, for the one place that needs it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Tier is how much a camera matters to the patrol.
+type Tier string
+
+// The tiers, from the most to the least visited.
+const (
+	TierHigh   Tier = "high"
+	TierNormal Tier = "normal"
+	TierLow    Tier = "low"
+)
+
+// Tiers lists every tier, most visited first.
+func Tiers() []Tier { return []Tier{TierHigh, TierNormal, TierLow} }
+
+// Patrol says how often a camera is visited.
+type Patrol struct {
+	Tier Tier `json:"tier"`
+	// Interval between samples; 0 means the tier's own.
+	Interval time.Duration `json:"interval,omitempty"`
+}
+
+// ZoneKind says what a zone is for.
+type ZoneKind string
+
+// The kinds of zones that have a rule.
+const (
+	ZoneClosedArea ZoneKind = "closed_area" // 禁入区
+	ZoneFireLane   ZoneKind = "fire_lane"   // 消防通道
+)
+
+// ZoneKinds lists every kind of zone.
+func ZoneKinds() []ZoneKind { return []ZoneKind{ZoneClosedArea, ZoneFireLane} }
+
+// Zone is a polygon on the image with a purpose.
+type Zone struct {
+	// ID is unique within its camera, at most 64 bytes from [A-Za-z0-9._-].
+	ID   string   `json:"id"`
+	Name string   `json:"name,omitempty"`
+	Kind ZoneKind `json:"kind"`
+	Area Polygon  `json:"area"`
+	// Position is where the zone lies on the ground; nil means where its
+	// camera stands.
+	Position *Position `json:"position,omitempty"`
+	// Cell is the id of the sub-cell in which the zone lies, derived.
+	Cell string `json:"cell,omitempty"`
+	// Hours are when the zone is armed; none means always.
+	Hours []Hours `json:"hours,omitempty"`
+	// Dwell is how long something must stand before it counts; 0 means the
+	// rule's own.
+	Dwell time.Duration `json:"dwell,omitempty"`
+}
+
+// Point is a place on an image: x and y in 0..1 from the top left corner.
+type Point struct {
+	X, Y float64
+}
+
+// Polygon is a closed ring of at least three points on an image; the last
+// point is not repeated.
+type Polygon []Point
+
+// Position is a place on earth in degrees, WGS-84.
+type Position struct {
+	Lat float64 `json:"lat"`
+	Lon float64 `json:"lon"`
+}
+
+// Hours is a daily span of local time from From to To, in minutes after
+// midnight, To excluded. From > To spans midnight; From == To is all day.
+type Hours struct {
+	From, To int
+	// Days are the weekdays on which the span begins; none means every day.
+	Days []time.Weekday
+}

@@ -1,0 +1,98 @@
+package streams
+
+import (
+	"context"
+	"time"
+
+	"videopatrol/inventory"
+)
+
+// Codec names how a picture is encoded.
+type Codec string
+
+// The codecs of this gateway.
+const (
+	CodecH264 Codec = "h264"
+	CodecH265 Codec = "h265"
+	CodecJPEG Codec = "jpeg"
+)
+
+// Unit is one key unit: an encoded picture that can be decoded alone.
+type Unit struct {
+	Codec Codec
+	// Params are the parameter sets it decodes with (H.264: SPS, PPS; H.265:
+	// VPS, SPS, PPS), from the SDP or in band, without start codes.
+	Params [][]byte
+	// NALUs are the unit's NAL units without start codes, parameter sets
+	// left out; for JPEG one whole file.
+	NALUs [][]byte
+	// Received is when its last byte arrived: the truth.
+	Received time.Time
+	// CameraTime is when the camera says it was taken (RTCP); zero if it
+	// does not say. It is shown, never trusted.
+	CameraTime time.Time
+}
+
+// Size is the number of encoded bytes, parameter sets included.
+func (u Unit) Size() int {
+	n := 0
+	for _, p := range u.Params {
+		n += len(p)
+	}
+	for _, p := range u.NALUs {
+		n += len(p)
+	}
+	return n
+}
+
+// Sample is a key unit taken for detection, still encoded.
+type Sample struct {
+	Camera string
+	// Seq counts a camera's samples since its loop began, from 1.
+	Seq  uint64
+	Unit Unit
+}
+
+// Sink takes samples. Offer never blocks: newest wins, what it replaces is
+// counted. The sample's bytes belong to the sink from then on.
+type Sink interface {
+	Offer(Sample)
+}
+
+// Target is what a session needs to know of its camera.
+type Target struct {
+	Camera string
+	URL    string
+	Login  inventory.Login
+}
+
+// Receiver hears what a session receives. Its methods are called on the
+// session's reading goroutine, perhaps with a library's lock held: they copy,
+// offer and return, and never close the session.
+type Receiver struct {
+	// Want tells whether the next key unit should be assembled; when it
+	// answers false its bytes are only counted.
+	Want func(now time.Time) bool
+	// Unit takes a key unit, whose bytes belong to it from then on.
+	Unit func(Unit)
+	// KeySeen is told of every key unit that passes, wanted or not.
+	KeySeen func(now time.Time)
+	// Received counts the bytes that arrived.
+	Received func(n int)
+}
+
+// Opener opens sessions by one protocol.
+type Opener interface {
+	// Open dials and starts playing. Its error carries a Reason (ReasonOf).
+	Open(ctx context.Context, t Target, r Receiver) (Session, error)
+}
+
+// Session is one conversation with a camera.
+type Session interface {
+	// Wait returns why the session ended, once it has; the error carries a
+	// Reason.
+	Wait() error
+	// Close ends the session, waits for its goroutines, and makes Wait
+	// return. It is safe to call more than once.
+	Close()
+}
