@@ -53,10 +53,14 @@ func minutes(s string) (int, error) {
 // String returns the form that ParseHours reads.
 func (h Hours) String() string {
 	s := fmt.Sprintf("%02d:%02d-%02d:%02d", h.From/60, h.From%60, h.To/60, h.To%60)
-	for i, d := range h.Days {
-		s += " ,"[min(i, 1):min(i, 1)+1] + weekdays[d]
+	if len(h.Days) == 0 {
+		return s
 	}
-	return s
+	days := make([]string, len(h.Days))
+	for i, d := range h.Days {
+		days[i] = weekdays[d]
+	}
+	return s + " " + strings.Join(days, ",")
 }
 
 // MarshalText writes the form that ParseHours reads.
