@@ -1,0 +1,25 @@
+// Package sqldb opens the gateway's SQL database and answers a write only
+// once it is on disk.
+//
+// The rules:
+//
+//   - There is one writer. Write functions that wait at the same time run one
+//     after the other inside one transaction, each in its own savepoint, and
+//     share one commit and one fsync (group commit). One that fails is rolled
+//     back alone. Nobody is answered before the commit, not even a function
+//     that failed: what it read may have been a neighbour's work that the
+//     commit then lost. A commit that fails answers everybody with its error.
+//   - A write function runs on its caller's goroutine, holds the writer for as
+//     long as it runs, and must be short: no network, no waiting, no Write
+//     inside a Write.
+//   - There are many readers. Each sees one consistent state and never blocks
+//     the writer.
+//   - One set of statements serves SQLite and PostgreSQL: $1, $2 … in number
+//     order, ON CONFLICT, RETURNING, times as microseconds (Micros), booleans
+//     as 0 and 1, rows closed before the next statement.
+//   - Each store owns one set of migrations and its own version table; see
+//     DB.Migrate. On SQLite every table is STRICT.
+//
+// SQLite runs in WAL mode with synchronous=FULL, foreign keys on, and BEGIN
+// IMMEDIATE for writes.
+package sqldb
