@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 tools := $(CURDIR)/.tools
-export PATH := $(tools)/go/bin:$(tools)/node/bin:$(PATH)
+export PATH := $(tools)/bin:$(tools)/go/bin:$(tools)/node/bin:$(PATH)
 export GOTOOLCHAIN := auto
 export GOFLAGS := -buildvcs=false
 

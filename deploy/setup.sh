@@ -35,7 +35,7 @@ packages=(
 	build-essential pkg-config ca-certificates git
 	libopencv-dev libopencv-contrib-dev
 	libavcodec-dev libavutil-dev libswscale-dev
-	ffmpeg fonts-noto-cjk prometheus
+	ffmpeg fonts-noto-cjk
 )
 case "${ID:-}:${VERSION_ID:-}" in
 debian:12) packages+=(chromium) ;;
@@ -105,6 +105,24 @@ if ! node_ok; then
 	mkdir -p "$tools/node/bin"
 	ln -sf ../node_modules/node/bin/node "$tools/node/bin/node"
 	ln -sf ../node_modules/.bin/npm "$tools/node/bin/npm"
+fi
+
+# Tests check /metrics with promtool. Its package also starts a server, which
+# nobody asked for here: only the tool is taken out of it.
+if ! command -v promtool >/dev/null && [ ! -x "$tools/bin/promtool" ]; then
+	say "fetching promtool"
+	mkdir -p "$tools/bin"
+	(
+		dir=$(mktemp -d)
+		trap 'rm -rf "$dir"' EXIT
+		cd "$dir"
+		apt-get download -qq prometheus >/dev/null 2>&1 || {
+			as_root apt-get update -qq
+			apt-get download -qq prometheus >/dev/null 2>&1
+		}
+		dpkg-deb -x prometheus_*.deb .
+		install -m 755 usr/bin/promtool "$tools/bin/promtool"
+	)
 fi
 
 go_ok || { say "Go is still missing"; exit 1; }
