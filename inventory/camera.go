@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -61,6 +63,10 @@ func (Secret) String() string { return redacted }
 
 // GoString hides the secret from %#v.
 func (Secret) GoString() string { return redacted }
+
+// Format hides the secret from every verb, wrong ones such as %d too, for
+// which fmt asks neither String nor GoString.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText hides the secret from every encoder.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
