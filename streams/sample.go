@@ -79,6 +79,13 @@ type Receiver struct {
 	KeySeen func(now time.Time)
 	// Received counts the bytes that arrived.
 	Received func(n int)
+	// Hold reserves n more bytes of media memory for the unit that is being
+	// assembled, or refuses; a negative n gives back. What a delivered unit
+	// held passes to whoever took it. Nil grants everything.
+	Hold func(n int) bool
+	// Dropped tells that a wanted key unit could not be taken, and why; nil
+	// means that nobody asks.
+	Dropped func(r Reason, why string)
 }
 
 // Opener opens sessions by one protocol.

@@ -1,0 +1,211 @@
+package streams
+
+import (
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"videopatrol/inventory"
+)
+
+const (
+	// authTries is how often a login may fail before it rests: cameras lock
+	// an address out for about half an hour after a few bad logins.
+	authTries = 2
+	// limitFor is how long a learned session limit of a host is believed.
+	limitFor = 10 * time.Minute
+)
+
+// host is what the cameras of one address share: an NVR is one address with
+// many channels. It outlives its loops, so that an edited inventory does not
+// forget a lockout.
+type host struct {
+	slots *semaphore.Weighted
+
+	mu sync.Mutex
+	// logins by user name and password: a camera counts bad logins by
+	// address, whatever the channel.
+	logins map[inventory.Login]*login
+	// playing is the number of open sessions.
+	playing int
+	// limit is how many sessions the host grants, believed until limitUntil;
+	// 0 when it never refused.
+	limit      int
+	limitUntil time.Time
+	// quiet are the loops whose last visit found that the host does not answer.
+	quiet map[*loop]struct{}
+	// waiting are the loops that back off and may be woken.
+	waiting map[*loop]struct{}
+}
+
+// login is what is known of one credential at one host.
+type login struct {
+	failed   int
+	last     time.Time
+	playing  int
+	dialling int
+	// proven: a session was opened with it since it last failed.
+	proven bool
+}
+
+func newHost(dials int) *host {
+	return &host{
+		slots:   semaphore.NewWeighted(int64(dials)),
+		logins:  make(map[inventory.Login]*login),
+		quiet:   make(map[*loop]struct{}),
+		waiting: make(map[*loop]struct{}),
+	}
+}
+
+// address is the host and port of a camera's URL, by which hosts are told
+// apart; credentials are bound to it.
+func address(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "":
+		// The parser's error would repeat the address, which may hold a
+		// password that somebody put there.
+		return "", Errorf(ReasonConfig, "the address is not a URL with a host; write rtsp://host[:port]/path")
+	case u.Scheme != "rtsp" && u.Scheme != "rtsps":
+		return "", Errorf(ReasonConfig, "the address has scheme %q; write rtsp:// or rtsps://", clip(u.Scheme, 16))
+	case u.User != nil:
+		return "", Errorf(ReasonConfig, "the address holds a user name or password; put it into the camera's login")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"rtsp": "554", "rtsps": "322"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// admit decides whether a visit may dial, and counts it in; whoever was
+// admitted calls opened or refused.
+func (h *host) admit(by inventory.Login, now time.Time, rest time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.logins[by]
+	if l == nil {
+		l = &login{}
+		h.logins[by] = l
+	}
+	if h.limit > 0 && h.playing >= h.limit && now.Before(h.limitUntil) {
+		return Errorf(ReasonSessionLimit, "the host granted %d sessions and refused one more", h.limit)
+	}
+	if !l.proven && l.failed+l.dialling >= authTries {
+		if l.failed < authTries || l.dialling > 0 || now.Before(l.last.Add(rest)) {
+			return Errorf(ReasonAuth, "the host refused this login; it is tried again at most every %v until it changes", rest)
+		}
+	}
+	l.dialling++
+	return nil
+}
+
+// opened notes a session and returns the siblings to wake: those that back off
+// while the host had been silent until now.
+func (h *host) opened(who *loop) (siblings []*loop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.logins[who.want.login]
+	l.dialling--
+	l.playing++
+	l.failed, l.proven = 0, true
+	h.playing++
+	delete(h.quiet, who)
+	if h.playing == 1 {
+		for s := range h.waiting {
+			siblings = append(siblings, s)
+		}
+	}
+	return siblings
+}
+
+// closed notes that an opened session ended.
+func (h *host) closed(who *loop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.logins[who.want.login].playing--
+	h.playing--
+}
+
+// refused notes that an admitted visit did not open, and returns what it
+// really was: a login that plays elsewhere on the host is not wrong, the host
+// has no session left. hit tells that a session limit showed itself.
+func (h *host) refused(who *loop, err error, now time.Time) (hit bool, really error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.logins[who.want.login]
+	l.dialling--
+	reason := ReasonOf(err)
+	if reason == ReasonAuth && l.playing > 0 {
+		err = Errorf(ReasonSessionLimit, "the login was refused while %d of its sessions play: %w", l.playing, err)
+		reason = ReasonSessionLimit
+	}
+	if reason == ReasonAuth {
+		l.failed++
+		l.last, l.proven = now, false
+	}
+	hit = reason == ReasonSessionLimit
+	if hit && h.playing > 0 {
+		h.limit, h.limitUntil = h.playing, now.Add(limitFor)
+	}
+	return hit, err
+}
+
+// abandoned takes back an admission whose visit was called off.
+func (h *host) abandoned(who *loop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.logins[who.want.login].dialling--
+}
+
+// failed notes why a loop's visit failed, and that it backs off from now on.
+func (h *host) failed(who *loop, r Reason) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if silent(r) {
+		h.quiet[who] = struct{}{}
+	} else {
+		delete(h.quiet, who)
+	}
+	if retryable(r) {
+		h.waiting[who] = struct{}{}
+	}
+}
+
+// resumed notes that a loop no longer backs off.
+func (h *host) resumed(who *loop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.waiting, who)
+}
+
+// left forgets a loop that ended.
+func (h *host) left(who *loop) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.waiting, who)
+	delete(h.quiet, who)
+}
+
+// down tells whether the host itself seems to be gone: no session plays, and
+// at least two cameras got no answer from it.
+func (h *host) down() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.playing == 0 && len(h.quiet) >= 2
+}
+
+// authRest returns how long a login must rest from now on; 0 when it may be
+// tried.
+func (h *host) authRest(by inventory.Login, now time.Time, rest time.Duration) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.logins[by]
+	if l == nil || l.failed < authTries {
+		return 0
+	}
+	return max(0, l.last.Add(rest).Sub(now))
+}

@@ -1,0 +1,231 @@
+package streams
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"videopatrol/inventory"
+)
+
+const (
+	modeResident  = "resident"
+	outcomeSample = "sample"
+
+	// maxCells bounds the label grid: the first-level cells beyond it, in
+	// order of their ids, are counted together as "other".
+	maxCells  = 400
+	cellOther = "other"
+	cellNone  = "none" // cameras that stand outside the grid
+	// blindLate: the camera is up, and no picture of it was analysed in time.
+	blindLate = "late"
+	// blindNew: the camera was not visited yet.
+	blindNew = "not_visited"
+)
+
+// sampleAges are the bounds of sample_age_seconds.
+var sampleAges = []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800}
+
+type metrics struct {
+	visits    *prometheus.CounterVec
+	samples   prometheus.Counter
+	received  prometheus.Counter
+	limitHits prometheus.Counter
+}
+
+func newMetrics(m *Manager, reg prometheus.Registerer) (*metrics, error) {
+	f := promauto.With(reg)
+	x := &metrics{
+		visits: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "patrol_visits_total", Help: "Visits by mode and outcome: a sample taken, or the reason why the visit failed.",
+		}, []string{"mode", "outcome"}),
+		samples: f.NewCounter(prometheus.CounterOpts{
+			Name: "patrol_samples_total", Help: "Key units taken as samples and handed on to detection.",
+		}),
+		received: f.NewCounter(prometheus.CounterOpts{
+			Name: "patrol_received_bytes_total", Help: "Bytes received from cameras.",
+		}),
+		limitHits: f.NewCounter(prometheus.CounterOpts{
+			Name: "patrol_host_sessions_limit_hits_total", Help: "Visits that a host refused because it has no session left.",
+		}),
+	}
+	x.visits.WithLabelValues(modeResident, outcomeSample)
+	for _, r := range Reasons() {
+		x.visits.WithLabelValues(modeResident, string(r))
+	}
+	if reg == nil {
+		return x, nil
+	}
+	return x, reg.Register(&fleet{m: m, d: newFleetDescs()})
+}
+
+// fleet computes the gauges over all cameras when they are asked for, so that
+// a camera's change of state costs nothing and no camera is a label.
+type fleet struct {
+	m *Manager
+	d fleetDescs
+}
+
+type fleetDescs struct {
+	dials, sessions, media, cameras, faults, blind, overdue, age, grid *prometheus.Desc
+}
+
+func newFleetDescs() fleetDescs {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("patrol_"+name, help, labels, nil)
+	}
+	return fleetDescs{
+		dials:    desc("dials_in_flight", "Handshakes with cameras that are in flight."),
+		sessions: desc("sessions_open", "Sessions with cameras that are open or being opened."),
+		media:    desc("media_memory_bytes", "Bytes of key units that are being assembled or wait for a detector."),
+		cameras:  desc("cameras", "Cameras by state.", "state"),
+		faults:   desc("camera_faults", "Cameras that have a fault, by reason.", "reason"),
+		blind:    desc("blind_cameras", "Cameras of which no trusted picture was analysed in time, by the first reason.", "reason"),
+		overdue:  desc("overdue_cameras", "Cameras whose newest analysed picture is older than twice their interval and one distance between key units.", "tier"),
+		age:      desc("sample_age_seconds", "Age of the newest analysed picture, over cameras; of the patrol itself where there is none yet.", "tier"),
+		grid:     desc("grid_cameras", "Cameras by first-level grid cell and state.", "grid", "state"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (f *fleet) Describe(ch chan<- *prometheus.Desc) {
+	d := f.d
+	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid} {
+		ch <- desc
+	}
+}
+
+// ages is one tier's histogram in the making.
+type ages struct {
+	count, overdue uint64
+	sum            float64
+	buckets        map[float64]uint64
+}
+
+// census counts the fleet once.
+type census struct {
+	states map[State]int
+	faults map[Reason]int
+	blind  map[string]int
+	tiers  map[inventory.Tier]*ages
+	grid   map[string]map[State]int
+}
+
+func (m *Manager) census(now time.Time) census {
+	c := census{
+		states: make(map[State]int), faults: make(map[Reason]int), blind: make(map[string]int),
+		tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
+	}
+	for _, t := range inventory.Tiers() {
+		c.tiers[t] = &ages{buckets: make(map[float64]uint64)}
+	}
+	for _, l := range m.all() {
+		s, p := l.status(now)
+		c.states[s.State]++
+		if p.cell == "" {
+			p.cell = cellNone
+		}
+		if c.grid[p.cell] == nil {
+			c.grid[p.cell] = make(map[State]int)
+		}
+		c.grid[p.cell][s.State]++
+		if s.Reason != ReasonNone {
+			c.faults[s.Reason]++
+		}
+		if s.State != StateDisabled {
+			c.look(s, p.tier, now, l)
+		}
+	}
+	return c
+}
+
+// look counts how old the newest analysed picture of a camera is.
+func (c *census) look(s Status, tier inventory.Tier, now time.Time, l *loop) {
+	t := c.tiers[tier]
+	if t == nil { // a tier of no meaning counts as the normal one
+		t = c.tiers[inventory.TierNormal]
+	}
+	newest := s.LastSample
+	if newest.IsZero() {
+		newest = l.born
+	}
+	age := max(0, now.Sub(newest))
+	late := age > freshFor(l.want.interval, s.GOP)
+	t.count++
+	t.sum += age.Seconds()
+	for _, bound := range sampleAges {
+		if age.Seconds() <= bound {
+			t.buckets[bound]++
+		}
+	}
+	if late {
+		t.overdue++
+	}
+	switch {
+	case s.State == StateOnline && !late:
+	case s.Reason != ReasonNone:
+		c.blind[string(s.Reason)]++
+	case s.State == StateUnknown:
+		c.blind[blindNew]++
+	default:
+		c.blind[blindLate]++
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *fleet) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	led := f.m.ledger
+	gauge(f.d.dials, float64(led.dialling.Load()))
+	gauge(f.d.sessions, float64(led.sessions.Load()))
+	gauge(f.d.media, float64(led.media.Load()))
+
+	c := f.m.census(time.Now())
+	for _, s := range States() {
+		gauge(f.d.cameras, float64(c.states[s]), string(s))
+	}
+	for _, r := range Reasons() {
+		gauge(f.d.faults, float64(c.faults[r]), string(r))
+		gauge(f.d.blind, float64(c.blind[string(r)]), string(r))
+	}
+	gauge(f.d.blind, float64(c.blind[blindLate]), blindLate)
+	gauge(f.d.blind, float64(c.blind[blindNew]), blindNew)
+	for _, tier := range inventory.Tiers() {
+		t := c.tiers[tier]
+		gauge(f.d.overdue, float64(t.overdue), string(tier))
+		for _, bound := range sampleAges { // every bucket is there, empty or not
+			t.buckets[bound] += 0
+		}
+		ch <- prometheus.MustNewConstHistogram(f.d.age, t.count, t.sum, t.buckets, string(tier))
+	}
+	for cell, states := range boundCells(c.grid) {
+		for _, s := range States() {
+			gauge(f.d.grid, float64(states[s]), cell, string(s))
+		}
+	}
+}
+
+// boundCells keeps the first maxCells cells and adds up the others.
+func boundCells(grid map[string]map[State]int) map[string]map[State]int {
+	if len(grid) <= maxCells {
+		return grid
+	}
+	cells := make([]string, 0, len(grid))
+	for cell := range grid {
+		cells = append(cells, cell)
+	}
+	slices.Sort(cells)
+	other := make(map[State]int)
+	for _, cell := range cells[maxCells:] {
+		for s, n := range grid[cell] {
+			other[s] += n
+		}
+		delete(grid, cell)
+	}
+	grid[cellOther] = other
+	return grid
+}
