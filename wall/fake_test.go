@@ -1,0 +1,205 @@
+package wall_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"videopatrol/alerts"
+	"videopatrol/inventory"
+	"videopatrol/streams"
+	"videopatrol/wall"
+)
+
+// fakeDesk keeps leads in memory; the real engine is tested in its own room.
+type fakeDesk struct {
+	mu       sync.Mutex
+	leads    []alerts.Lead // newest first
+	pictures map[string][]byte
+	opened   int
+	asked    []alerts.Transition
+	refuse   error
+}
+
+func (d *fakeDesk) find(id string) int {
+	return slices.IndexFunc(d.leads, func(l alerts.Lead) bool { return l.ID == id })
+}
+
+func (d *fakeDesk) Lead(_ context.Context, id string) (alerts.Lead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := d.find(id); i >= 0 {
+		return d.leads[i], nil
+	}
+	return alerts.Lead{}, alerts.ErrNotFound
+}
+
+func (d *fakeDesk) Leads(_ context.Context, q alerts.LeadQuery) (alerts.LeadPage, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var page alerts.LeadPage
+	for _, l := range d.leads {
+		if len(q.States) > 0 && !slices.Contains(q.States, l.State) || q.Cursor != "" && l.ID >= q.Cursor {
+			continue
+		}
+		if len(page.Leads) == q.Limit {
+			page.Next = page.Leads[q.Limit-1].ID
+			break
+		}
+		page.Leads = append(page.Leads, l)
+	}
+	return page, nil
+}
+
+func (d *fakeDesk) Trace(_ context.Context, id string) ([]alerts.Step, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.find(id) < 0 {
+		return nil, alerts.ErrNotFound
+	}
+	return []alerts.Step{{Version: 1, At: noon, By: "system", To: alerts.LeadRaised}}, nil
+}
+
+func (d *fakeDesk) Transition(_ context.Context, t alerts.Transition) (alerts.Lead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked = append(d.asked, t)
+	i := d.find(t.Lead)
+	switch {
+	case i < 0:
+		return alerts.Lead{}, alerts.ErrNotFound
+	case d.refuse != nil:
+		return alerts.Lead{}, d.refuse
+	case t.Version != d.leads[i].Version:
+		return alerts.Lead{}, &alerts.StaleError{Lead: t.Lead, State: d.leads[i].State, Version: d.leads[i].Version, Owner: d.leads[i].Owner}
+	}
+	d.leads[i].State, d.leads[i].Owner = t.To, t.By
+	d.leads[i].Version++
+	return d.leads[i], nil
+}
+
+func (d *fakeDesk) Counts(context.Context) (map[alerts.LeadState]int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	counts := map[alerts.LeadState]int{}
+	for _, l := range d.leads {
+		counts[l.State]++
+	}
+	return counts, nil
+}
+
+type picture struct {
+	*bytes.Reader
+	io.Closer
+}
+
+func (d *fakeDesk) Evidence(_ context.Context, sha string) (io.ReadSeekCloser, alerts.Lead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b, ok := d.pictures[sha]
+	if !ok {
+		return nil, alerts.Lead{}, alerts.ErrNotFound
+	}
+	d.opened++
+	return picture{bytes.NewReader(b), io.NopCloser(nil)}, d.leads[0], nil
+}
+
+// fakeJournal keeps audit rows in memory, and can fail.
+type fakeJournal struct {
+	mu   sync.Mutex
+	rows []alerts.AuditRow
+	err  error
+}
+
+func (j *fakeJournal) Record(_ context.Context, row alerts.AuditRow) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err != nil {
+		return j.err
+	}
+	row.Seq = int64(len(j.rows) + 1)
+	j.rows = append(j.rows, row)
+	return nil
+}
+
+func (j *fakeJournal) Audit(_ context.Context, before int64, limit int) ([]alerts.AuditRow, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []alerts.AuditRow
+	for _, r := range slices.Backward(j.rows) {
+		if (before == 0 || r.Seq < before) && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (j *fakeJournal) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.err = err
+}
+
+// actions lists what was recorded under an action.
+func (j *fakeJournal) actions(action string) []alerts.AuditRow {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []alerts.AuditRow
+	for _, r := range j.rows {
+		if r.Action == action {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// fakeFleet knows the states it was given.
+type fakeFleet map[string]streams.Status
+
+func (f fakeFleet) Statuses() []streams.Status {
+	var out []streams.Status
+	for _, s := range f {
+		out = append(out, s)
+	}
+	return out
+}
+
+func (f fakeFleet) Status(id string) (streams.Status, bool) {
+	s, ok := f[id]
+	return s, ok
+}
+
+// fakeImporter answers what it was told to and keeps what it was asked.
+type fakeImporter struct {
+	mu   sync.Mutex
+	got  wall.ImportRequest
+	body []byte
+	err  error
+}
+
+func (f *fakeImporter) Import(_ context.Context, r wall.ImportRequest) (wall.ImportReport, error) {
+	b, err := io.ReadAll(r.Body)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got, f.body = r, b
+	return wall.ImportReport{DryRun: r.DryRun, New: 2}, errors.Join(err, f.err)
+}
+
+func (f *fakeImporter) Export(_ context.Context, w io.Writer, format string) error {
+	_, err := io.WriteString(w, "as "+format)
+	return errors.Join(err, f.err)
+}
+
+func (f *fakeImporter) Undo(_ context.Context, id int64, by string) (inventory.Revision, error) {
+	return inventory.Revision{ID: id + 1, At: noon, By: by, Undoes: id}, f.err
+}
+
+func (f *fakeImporter) Revisions(context.Context, int) ([]inventory.Revision, error) {
+	return []inventory.Revision{{ID: 1, At: noon, By: "admin", New: 2}}, nil
+}
+
+var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)

@@ -1,0 +1,193 @@
+package wall
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"videopatrol/alerts"
+	"videopatrol/detect"
+)
+
+type leadsInput struct {
+	State  string `query:"state" maxLength:"200" doc:"one or more lead states, separated by commas"`
+	Kind   string `query:"kind" maxLength:"200" doc:"one or more kinds, separated by commas"`
+	Cell   string `query:"cell" maxLength:"64" doc:"a cell of any level"`
+	Camera string `query:"camera" maxLength:"64"`
+	Canary bool   `query:"canary" doc:"true: the gateway's own test leads instead"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor string `query:"cursor" maxLength:"200" doc:"next of the page before"`
+}
+
+type leadInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type transitionInput struct {
+	ID   string `path:"id" maxLength:"64"`
+	Body TransitionRequest
+}
+
+func (s *Server) listLeads(ctx context.Context, in *leadsInput) (*body[LeadList], error) {
+	states, err := parseSet("state", in.State, alerts.LeadStates())
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := parseSet("kind", in.Kind, detect.Kinds())
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.desk.Leads(ctx, alerts.LeadQuery{
+		States: states, Kinds: kinds, Camera: in.Camera, Cell: in.Cell, Canary: in.Canary,
+		Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := LeadList{Leads: make([]alerts.Lead, 0, len(page.Leads)), Next: page.Next}
+	for _, l := range page.Leads {
+		list.Leads = append(list.Leads, whole(l))
+	}
+	return answer(list, nil)
+}
+
+func (s *Server) getLead(ctx context.Context, in *leadInput) (*body[LeadDetail], error) {
+	lead, err := s.desk.Lead(ctx, in.ID)
+	if err != nil {
+		return nil, deskProblem(err)
+	}
+	trace, err := s.desk.Trace(ctx, in.ID)
+	if err != nil {
+		return nil, deskProblem(err)
+	}
+	detail := LeadDetail{Lead: whole(lead), Trace: orEmpty(trace), Allowed: orEmpty(s.allowed(lead, callerOf(ctx).Name))}
+	if v, ok := s.cameraView(lead.Camera.ID); ok {
+		detail.Camera = &v
+	}
+	return answer(detail, nil)
+}
+
+func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[alerts.Lead], error) {
+	for _, d := range in.Body.Departments {
+		if !slices.ContainsFunc(s.departments, func(known Department) bool { return known.ID == d }) {
+			return nil, problem(http.StatusUnprocessableEntity, "invalid", "there is no department "+quote(d)+"; GET /me lists them")
+		}
+	}
+	who := callerOf(ctx)
+	lead, err := s.desk.Transition(ctx, alerts.Transition{
+		Lead: in.ID, To: in.Body.To, By: who.Name, Reason: strings.TrimSpace(in.Body.Reason),
+		Note: in.Body.Note, Version: in.Body.Version, Departments: in.Body.Departments, Client: who.Client,
+	})
+	if err != nil {
+		return nil, deskProblem(err)
+	}
+	return answer(whole(lead), nil)
+}
+
+// deskProblem turns what a desk refuses into an answer that a page can act on.
+func deskProblem(err error) error {
+	if e, ok := errors.AsType[*alerts.StaleError](err); ok {
+		p := problem(http.StatusConflict, "stale", e.Error())
+		p.State, p.Version, p.Owner = e.State, e.Version, e.Owner
+		return p
+	}
+	if e, ok := errors.AsType[*alerts.RefusedError](err); ok {
+		p := problem(http.StatusUnprocessableEntity, "refused", e.Error())
+		p.State, p.Allowed = e.From, e.Allowed
+		return p
+	}
+	if errors.Is(err, alerts.ErrNotFound) {
+		return problem(http.StatusNotFound, "not_found", "there is no such lead")
+	}
+	return err
+}
+
+// whole makes a lead's empty lists lists.
+func whole(l alerts.Lead) alerts.Lead {
+	l.Grid, l.Evidence, l.Orders = orEmpty(l.Grid), orEmpty(l.Evidence), orEmpty(l.Orders)
+	return l
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// parseSet reads values separated by commas, each one of the known ones.
+func parseSet[T ~string](name, text string, known []T) ([]T, error) {
+	var set []T
+	for v := range strings.SplitSeq(text, ",") {
+		if v = strings.TrimSpace(v); v == "" {
+			continue
+		}
+		if !slices.Contains(known, T(v)) {
+			names := make([]string, len(known))
+			for i, k := range known {
+				names[i] = string(k)
+			}
+			return nil, problem(http.StatusUnprocessableEntity, "invalid",
+				name+" "+quote(v)+" is none of "+strings.Join(names, ", "))
+		}
+		set = append(set, T(v))
+	}
+	return set, nil
+}
+
+// openStates are the states in which a lead is still somebody's work.
+func openStates() []alerts.LeadState {
+	return []alerts.LeadState{
+		alerts.LeadRaised, alerts.LeadAccepted, alerts.LeadDispatched, alerts.LeadAcknowledged,
+		alerts.LeadResolved, alerts.LeadTransferred, alerts.LeadReopened,
+	}
+}
+
+// Scans over leads read at most this many pages of 500.
+const maxScan = 20
+
+// scan hands each lead of a query to a function until it returns false.
+func (s *Server) scan(ctx context.Context, q alerts.LeadQuery, f func(alerts.Lead) bool) error {
+	q.Limit = 500
+	for range maxScan {
+		page, err := s.desk.Leads(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, l := range page.Leads {
+			if !f(l) {
+				return nil
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
+	return nil
+}
+
+func (s *Server) getStats(ctx context.Context, _ *struct{}) (*body[Stats], error) {
+	counts, err := s.desk.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	local := now.In(s.zone)
+	midnight := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, s.zone)
+	stats := Stats{Now: now.UTC(), Leads: counts, Cameras: s.cameraCounts()}
+	if stats.Leads == nil {
+		stats.Leads = map[alerts.LeadState]int{}
+	}
+	err = s.scan(ctx, alerts.LeadQuery{}, func(l alerts.Lead) bool {
+		if l.RaisedAt.Before(midnight) {
+			return false
+		}
+		stats.RaisedToday++
+		return true
+	})
+	return answer(stats, err)
+}

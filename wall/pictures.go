@@ -1,0 +1,106 @@
+package wall
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"videopatrol/alerts"
+)
+
+// This file is the only one that sends pictures. Each way out takes a view
+// lease first (leases.go) and sends nothing when the audit cannot be written.
+
+type stillInput struct {
+	ID      string `path:"id" maxLength:"64"`
+	Purpose string `query:"purpose" maxLength:"100" default:"patrol" doc:"why; it goes into the audit"`
+}
+
+type evidenceInput struct {
+	Lead    string `path:"lead" maxLength:"64"`
+	Picture string `path:"picture" maxLength:"68" doc:"the SHA-256 of the picture in hex, and .jpg"`
+	Purpose string `query:"purpose" maxLength:"100" default:"triage" doc:"why; it goes into the audit"`
+	Expires string `query:"expires" maxLength:"32" doc:"of a signed link"`
+	Token   string `query:"token" maxLength:"200" doc:"of a signed link"`
+}
+
+var pictureName = regexp.MustCompile(`^([0-9a-f]{64})\.jpg$`)
+
+func (s *Server) getStill(ctx context.Context, in *stillInput) (*huma.StreamResponse, error) {
+	if _, ok := s.index().byID[in.ID]; !ok {
+		return nil, noCamera()
+	}
+	jpeg, taken, ok := s.stills.Still(in.ID)
+	if !ok {
+		return nil, problem(http.StatusNotFound, "not_found", "this camera has given no picture yet")
+	}
+	if err := s.lease(ctx, callerOf(ctx), "camera/"+in.ID, in.Purpose); err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("Content-Type", "image/jpeg")
+		hc.SetHeader("Content-Length", strconv.Itoa(len(jpeg)))
+		hc.SetHeader("Last-Modified", taken.UTC().Format(http.TimeFormat))
+		hc.SetStatus(http.StatusOK)
+		// A client that left is no error of ours.
+		_, _ = hc.BodyWriter().Write(jpeg)
+	}}, nil
+}
+
+func (s *Server) getEvidence(ctx context.Context, in *evidenceInput) (*huma.StreamResponse, error) {
+	missing := problem(http.StatusNotFound, "not_found", "there is no such picture")
+	name := pictureName.FindStringSubmatch(in.Picture)
+	if name == nil {
+		return nil, missing
+	}
+	who, ok := callerIn(ctx)
+	if !ok {
+		if err := s.links(name[1], in.Expires, in.Token, s.now()); err != nil {
+			return nil, problem(http.StatusForbidden, "forbidden", "the link is not valid, or no longer")
+		}
+		who = caller{Name: "link:" + in.Expires, Client: clientIn(ctx)}
+		in.Purpose = "dispatch"
+	}
+	file, lead, err := s.desk.Evidence(ctx, name[1])
+	if errors.Is(err, alerts.ErrNotFound) {
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The picture must be of the lead that the address names.
+	if lead.ID != in.Lead {
+		_ = file.Close()
+		return nil, missing
+	}
+	if err := s.lease(ctx, who, "lead/"+lead.ID+" camera/"+lead.Camera.ID, in.Purpose); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer func() { _ = file.Close() }()
+		r, w := humago.Unwrap(hc)
+		w.Header().Set("Content-Type", "image/jpeg")
+		http.ServeContent(w, r, "", time.Time{}, file)
+	}}, nil
+}
+
+// lease makes sure that the audit says who looks before anything is shown.
+func (s *Server) lease(ctx context.Context, who caller, object, purpose string) error {
+	if purpose = strings.TrimSpace(purpose); purpose == "" {
+		return problem(http.StatusUnprocessableEntity, "invalid", "say the purpose of the view")
+	}
+	if err := s.leases.take(ctx, viewer{by: who.Name, client: who.Client, purpose: purpose}, object); err != nil {
+		s.log.Error("audit cannot be written, no picture is shown", "error", err)
+		return problem(http.StatusServiceUnavailable, "audit_unavailable",
+			"the audit cannot be written, so no picture is shown; try again, and tell the operator if it lasts")
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package wall
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"videopatrol/alerts"
+)
+
+// Problem is an error answer (RFC 9457), with a code for programs and the
+// members that a desk needs to go on.
+type Problem struct {
+	Type   string `json:"type" doc:"always about:blank; see code"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty" doc:"what is wrong and what to do"`
+	// Code is one of: unauthenticated, forbidden, cross_origin, not_found,
+	// invalid, stale, refused, conflict, too_many, too_large, audit_unavailable,
+	// unavailable, internal.
+	Code string `json:"code"`
+	// State, Version and Owner are the lead's current ones after a 409.
+	State   alerts.LeadState `json:"state,omitempty"`
+	Version int64            `json:"version,omitempty"`
+	Owner   string           `json:"owner,omitempty"`
+	// Allowed are the states that a refused lead can go to.
+	Allowed []alerts.LeadState `json:"allowed,omitempty"`
+
+	// header is sent with it.
+	header http.Header
+}
+
+func problem(status int, code, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// Error is the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is the media type of a problem.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders are the headers that go with it.
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+// ServeHTTP answers with the problem.
+func (p *Problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	for k, v := range p.header {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	// A client that left is no error of ours.
+	_ = json.NewEncoder(w).Encode(p)
+}

@@ -1,0 +1,37 @@
+package wall
+
+import "context"
+
+func (s *Server) listUsers(ctx context.Context, _ *struct{}) (*body[AccountList], error) {
+	users, err := s.accounts.Users(ctx)
+	return answer(AccountList{Users: orEmpty(users)}, err)
+}
+
+type accountInput struct{ Body AccountRequest }
+
+func (s *Server) createUser(ctx context.Context, in *accountInput) (*body[NewAccount], error) {
+	b := in.Body
+	if err := s.audited(ctx, callerOf(ctx).did("user_create", "user/"+b.Name, string(b.Role))); err != nil {
+		return nil, err
+	}
+	u, password, err := s.accounts.Create(ctx, b.Name, b.Role, b.Password)
+	if err != nil {
+		return nil, accountProblem(err)
+	}
+	return answer(NewAccount{User: u, Password: password}, nil)
+}
+
+type userInput struct {
+	Name string `path:"name" maxLength:"64"`
+}
+
+func (s *Server) disableUser(ctx context.Context, in *userInput) (*struct{}, error) {
+	if err := s.audited(ctx, callerOf(ctx).did("user_disable", "user/"+in.Name, "")); err != nil {
+		return nil, err
+	}
+	if err := s.accounts.Disable(ctx, in.Name); err != nil {
+		return nil, accountProblem(err)
+	}
+	s.hub.end(func(c *client) bool { return c.user == in.Name }, errEnded)
+	return nil, nil
+}
