@@ -1,0 +1,110 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+import { Link, Route, Switch, useLocation } from 'wouter'
+import { path, post } from './api/client'
+import { CamerasPage } from './cameras/CamerasPage'
+import { Help } from './Help'
+import { useWords } from './i18n/words'
+import { useCommands } from './keys'
+import { useCounts } from './leads/useCounts'
+import { WallPage } from './leads/WallPage'
+import { useLive, useNow } from './live/hooks'
+import { store } from './live/store'
+import { useMe } from './session'
+import { useSpanWords } from './ui/Age'
+import { Lamp, Logo } from './ui/Icons'
+import { LanguageSwitch, ThemeSwitch } from './ui/Switches'
+import { clock } from './ui/time'
+
+export function App() {
+  const { t } = useWords()
+  const [help, setHelp] = useState(false)
+  const counts = useCounts()
+  const raised = counts?.triage ?? 0
+  useEffect(() => {
+    document.title = (raised > 0 ? `(${raised}) ` : '') + t('product')
+  }, [raised, t])
+  useCommands((c) => {
+    if (c !== 'help') return false
+    setHelp(true)
+    return true
+  })
+  return (
+    <div className="frame">
+      <Bar raised={raised} onHelp={() => setHelp(true)} />
+      <Banners />
+      <Switch>
+        <Route path="/"><WallPage /></Route>
+        <Route path="/leads/:id">{(p) => <WallPage id={p.id} />}</Route>
+        <Route path="/cameras"><CamerasPage /></Route>
+        <Route path="/cameras/:id">{(p) => <CamerasPage id={p.id} />}</Route>
+        <Route><main className="overview"><p>{t('noPage')}</p><Link href="/">{t('nav.leads')}</Link></main></Route>
+      </Switch>
+      {help && <Help onClose={() => setHelp(false)} />}
+    </div>
+  )
+}
+
+function Bar({ raised, onHelp }: { raised: number; onHelp: () => void }) {
+  const { t, role } = useWords()
+  const me = useMe()
+  const live = useLive()
+  const client = useQueryClient()
+  const [at] = useLocation()
+  const cameras = at.startsWith('/cameras')
+
+  async function leave() {
+    try {
+      await post(path(['logout']))
+    } finally {
+      store.clear()
+      client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'me' })
+      client.setQueryData(['me'], null)
+    }
+  }
+  return (
+    <header className="bar">
+      <Link href="/" className="brand"><Logo /><b>{t('product')}</b><span className="muted">{me.site.name}</span></Link>
+      <nav className="nav" aria-label={t('nav.title')}>
+        <Link href="/" aria-current={cameras ? undefined : 'page'}>{t('nav.leads')}{raised > 0 && <span className="num count">{raised}</span>}</Link>
+        <Link href="/cameras" aria-current={cameras ? 'page' : undefined}>{t('nav.cameras')}</Link>
+      </nav>
+      <div className="bar-right">
+        <span className="lamp"><Lamp ok={live.link === 'open'} />{live.link === 'open' ? t('link.open') : t('link.lost')}</span>
+        {live.canary && <span className="lamp"><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</span>}
+        <SiteClock />
+        <LanguageSwitch />
+        <ThemeSwitch />
+        <button type="button" className="quiet" onClick={onHelp}>{t('help.open')}<kbd>?</kbd></button>
+        <span className="who">{me.user.name} <span className="muted">{role(me.user.role)}</span></span>
+        <button type="button" className="quiet" onClick={() => void leave()}>{t('logout')}</button>
+      </div>
+    </header>
+  )
+}
+
+function SiteClock() {
+  const now = useNow()
+  const me = useMe()
+  return <time className="num site-clock">{clock(now, me.site.time_zone)}</time>
+}
+
+/** patience is how long the stream may be down before it is worth a banner. */
+const patience = 5
+
+/** Banners say that what is on the screen may be old, or that quiet proves nothing. */
+function Banners() {
+  const { t } = useWords()
+  const live = useLive()
+  const words = useSpanWords()
+  useNow() // silence grows without any news
+  const silence = (Date.now() - live.heard) / 1000
+  const late = live.link !== 'open' && silence > patience
+  const canary = live.canary
+  return (
+    <div role="alert">
+      {late && <p className="banner banner-bad">{t('link.banner', { age: words(silence) })}</p>}
+      {canary && !canary.ok && <p className="banner">{t('canary.banner')} <span className="muted">{canary.detail}</span></p>}
+    </div>
+  )
+}

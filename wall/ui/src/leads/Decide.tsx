@@ -1,0 +1,138 @@
+import { useEffect, useState } from 'react'
+import type { Code, Lead } from '../api/types'
+import { said } from '../i18n'
+import { departmentName, useWords } from '../i18n/words'
+import { digitOf, typing } from '../keys'
+import { useMe } from '../session'
+import { Sheet } from '../ui/Sheet'
+import type { Offer } from './actions'
+import type { Request } from './desk'
+
+type Props = { offer: Offer; lead: Lead; onDecide: (r: Request) => void; onClose: () => void }
+
+/** useDigits hands 1..9 to a function as long as the sheet is open. */
+function useDigits(choose: (i: number) => void) {
+  useEffect(() => {
+    function onKey(e: KeyboardEvent) {
+      const n = digitOf(e)
+      if (n === undefined || typing(e.target) && !(e.target instanceof HTMLInputElement && e.target.type === 'checkbox')) return
+      e.preventDefault()
+      choose(n - 1)
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  })
+}
+
+/** Decide asks what a transition needs to know. */
+export function Decide(p: Props) {
+  const { t } = useWords()
+  const me = useMe()
+  const title = `${t(`action.${p.offer.name}`)} #${p.lead.number}`
+  return (
+    <Sheet title={title} onClose={p.onClose}>
+      {p.offer.ask === 'rejectReason' && <Reasons {...p} reasons={me.reject_reasons} />}
+      {p.offer.ask === 'closeReason' && <Reasons {...p} reasons={me.close_reasons} />}
+      {p.offer.ask === 'departments' && <Departments {...p} />}
+      {p.offer.ask === 'words' && <Words {...p} />}
+    </Sheet>
+  )
+}
+
+function Reasons({ reasons, onDecide, onClose }: Props & { reasons: Code[] }) {
+  const { t } = useWords()
+  const [note, setNote] = useState('')
+  const decide = (r: Code | undefined) => { if (r) onDecide({ reason: r.code, note: note.trim() || undefined }) }
+  useDigits((i) => decide(reasons[i]))
+  return (
+    <>
+      <p className="muted">{t('decide.reasonHint')}</p>
+      <ol className="choices">
+        {reasons.map((r, i) => (
+          <li key={r.code}>
+            <button type="button" className="choice" autoFocus={i === 0} onClick={() => decide(r)}>
+              <kbd>{i < 9 ? i + 1 : ''}</kbd><span>{said(r)}</span>
+            </button>
+          </li>
+        ))}
+      </ol>
+      <Note value={note} onChange={setNote} />
+      <div className="sheet-foot"><Cancel onClose={onClose} /></div>
+    </>
+  )
+}
+
+function Departments({ onDecide, onClose }: Props) {
+  const { t } = useWords()
+  const me = useMe()
+  const all = me.departments
+  const [chosen, setChosen] = useState<string[]>([])
+  const [note, setNote] = useState('')
+  const toggle = (id: string | undefined) => {
+    if (id) setChosen((c) => c.includes(id) ? c.filter((x) => x !== id) : [...c, id])
+  }
+  useDigits((i) => toggle(all[i]?.id))
+  return (
+    <form onSubmit={(e) => {
+      e.preventDefault()
+      if (chosen.length > 0) onDecide({ departments: chosen, note: note.trim() || undefined })
+    }}>
+      <p className="muted">{t('decide.departmentsHint')}</p>
+      <ol className="choices">
+        {all.map((d, i) => (
+          <li key={d.id}>
+            <label className="choice">
+              <kbd>{i < 9 ? i + 1 : ''}</kbd>
+              <input type="checkbox" autoFocus={i === 0} checked={chosen.includes(d.id)} onChange={() => toggle(d.id)} />
+              <span>{departmentName(me, d.id)}</span>
+            </label>
+          </li>
+        ))}
+      </ol>
+      <Note value={note} onChange={setNote} />
+      <div className="sheet-foot">
+        <Cancel onClose={onClose} />
+        <button type="submit" className="button primary" disabled={chosen.length === 0}>
+          {t('decide.send', { count: chosen.length })}<kbd>Enter</kbd>
+        </button>
+      </div>
+    </form>
+  )
+}
+
+function Words({ offer, onDecide, onClose }: Props) {
+  const { t } = useWords()
+  const [reason, setReason] = useState('')
+  return (
+    <form onSubmit={(e) => {
+      e.preventDefault()
+      if (reason.trim()) onDecide({ reason: reason.trim() })
+    }}>
+      <label className="field">
+        <span>{t('decide.reason')}</span>
+        <input value={reason} onChange={(e) => setReason(e.target.value)} maxLength={200} required autoFocus />
+      </label>
+      <p className="muted small">{t('decide.noNames')}</p>
+      <div className="sheet-foot">
+        <Cancel onClose={onClose} />
+        <button type="submit" className="button primary" disabled={!reason.trim()}>{t(`action.${offer.name}`)}<kbd>Enter</kbd></button>
+      </div>
+    </form>
+  )
+}
+
+function Note({ value, onChange }: { value: string; onChange: (v: string) => void }) {
+  const { t } = useWords()
+  return (
+    <label className="field">
+      <span>{t('decide.note')}</span>
+      <textarea rows={2} value={value} maxLength={2000} onChange={(e) => onChange(e.target.value)} />
+      <span className="muted small">{t('decide.noNames')}</span>
+    </label>
+  )
+}
+
+function Cancel({ onClose }: { onClose: () => void }) {
+  const { t } = useWords()
+  return <button type="button" className="button" onClick={onClose}>{t('decide.cancel')}<kbd>Esc</kbd></button>
+}

@@ -1,0 +1,113 @@
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import type { Lead } from '../api/types'
+import { useWords } from '../i18n/words'
+import { useLive } from '../live/hooks'
+import { LeadRow, rowHeight, rowId } from './LeadRow'
+import { anchored, slice, type View } from './queue'
+import type { Tab } from './states'
+
+type Props = {
+  view: View
+  tab: Tab
+  selected?: string
+  onSelect: (id: string) => void
+  onHold: (held: boolean) => void
+  onSettle: () => void
+  onMore: () => void
+  empty: string
+}
+
+/**
+ * LeadList is a windowed list of its own: a grid with aria-activedescendant,
+ * scrolled by row id. A general virtual list reuses the focused row's element
+ * for another lead under live inserts, and an officer must never act on a lead
+ * that slid under the hand.
+ */
+export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMore, empty }: Props) {
+  const { t } = useWords()
+  const live = useLive()
+  const box = useRef<HTMLDivElement>(null)
+  const [top, setTop] = useState(0)
+  const [height, setHeight] = useState(800)
+  const hold = useRef({ focus: false, pointer: false })
+  const { ids } = view
+
+  const held = useCallback((change: Partial<typeof hold.current>) => {
+    Object.assign(hold.current, change)
+    onHold(hold.current.focus || hold.current.pointer)
+  }, [onHold])
+
+  useEffect(() => {
+    const el = box.current!
+    const observer = new ResizeObserver(() => setHeight(el.clientHeight))
+    observer.observe(el)
+    return () => observer.disconnect()
+  }, [])
+
+  // Rows that came or went above must not move the row under the eye.
+  const before = useRef<string[]>(ids)
+  useLayoutEffect(() => {
+    const el = box.current!
+    if (before.current !== ids && el.scrollTop > 0) {
+      el.scrollTop = anchored(el.scrollTop, rowHeight, before.current, ids, selected)
+    }
+    before.current = ids
+  }, [ids, selected])
+
+  // The selected row is brought into view when the selection moves.
+  const at = selected === undefined ? -1 : ids.indexOf(selected)
+  useLayoutEffect(() => {
+    const el = box.current!
+    if (at < 0) return
+    const y = at * rowHeight
+    if (y < el.scrollTop) el.scrollTop = y
+    else if (y + rowHeight > el.scrollTop + el.clientHeight) el.scrollTop = y + rowHeight - el.clientHeight
+    // Only a new selection scrolls, not a new place of the old one.
+    // eslint-disable-next-line
+  }, [selected])
+
+  const { from, to } = slice(ids.length, rowHeight, top, height)
+  const indexes = Array.from({ length: to - from }, (_, i) => from + i)
+  if (at >= 0 && (at < from || at >= to)) indexes.push(at)
+
+  const needsMore = to >= ids.length - 5
+  useEffect(() => { if (needsMore) onMore() }, [needsMore, ids.length, onMore])
+
+  return (
+    <div className="queue-box">
+      {view.waiting > 0 && (
+        <button type="button" className="pill" onClick={onSettle}>
+          {t('queue.waiting', { count: view.waiting })}<kbd>R</kbd>
+        </button>
+      )}
+      <div
+        ref={box}
+        id="queue"
+        className="queue"
+        role="grid"
+        tabIndex={0}
+        aria-label={t(`tab.${tab}`)}
+        aria-rowcount={ids.length}
+        aria-activedescendant={at >= 0 ? rowId(selected!) : undefined}
+        onScroll={(e) => setTop(e.currentTarget.scrollTop)}
+        onFocus={() => held({ focus: true })}
+        onBlur={() => held({ focus: false })}
+        onPointerEnter={() => held({ pointer: true })}
+        onPointerLeave={() => held({ pointer: false })}
+      >
+        <div role="rowgroup" style={{ height: ids.length * rowHeight }}>
+          {indexes.map((i) => {
+            const lead: Lead | undefined = live.leads.get(ids[i]!)
+            return lead && (
+              <LeadRow key={lead.id} lead={lead} index={i} tab={tab} selected={lead.id === selected}
+                pending={live.pending(lead.id)} onSelect={onSelect} />
+            )
+          })}
+          {ids.length === 0 && (
+            <div role="row" className="queue-empty"><div role="gridcell">{empty}</div></div>
+          )}
+        </div>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,180 @@
+import { useState } from 'react'
+import { Link } from 'wouter'
+import { evidenceURL, Problem } from '../api/client'
+import type { CameraView, Evidence, Lead, Step } from '../api/types'
+import { said } from '../i18n'
+import { departmentName, reasonWords, useWords } from '../i18n/words'
+import { useLive } from '../live/hooks'
+import { useMe } from '../session'
+import { Age, Clock } from '../ui/Age'
+import { SeverityMark } from '../ui/Icons'
+import { Picture } from '../ui/Picture'
+import type { Offer } from './actions'
+import { cellPath } from './place'
+import { useLead } from './useLead'
+
+type Props = {
+  id: string
+  marks: boolean
+  onMarks: (on: boolean) => void
+  offers: Offer[]
+  onOffer: (o: Offer) => void
+  onBack: () => void
+}
+
+/** LeadPanel is one lead with all that a person needs to judge it. */
+export function LeadPanel(p: Props) {
+  const { t, problem } = useWords()
+  const { lead, detail, error } = useLead(p.id)
+  if (!lead) {
+    const why = error instanceof Problem ? error : undefined
+    return <div className="overview"><p role="status">{!why ? t('lead.loading') : why.status === 404 ? t('lead.none') : problem(why.code)}</p></div>
+  }
+  return (
+    <article className="lead" key={lead.id}>
+      <Head lead={lead} onBack={p.onBack} />
+      <div className="lead-main">
+        <Pictures key={lead.id} lead={lead} camera={detail?.camera} marks={p.marks} onMarks={p.onMarks} />
+        <p className="summary">{said(lead.summary)}</p>
+        <div className="actions">
+          {p.offers.map((o) => (
+            <button key={o.name} type="button" className={o.main ? 'button big primary' : 'button big'} onClick={() => p.onOffer(o)}>
+              {t(`action.${o.name}`)}{o.key && <kbd>{o.key}</kbd>}
+            </button>
+          ))}
+          {p.offers.length === 0 && <p className="muted">{t('lead.noAction')}</p>}
+        </div>
+      </div>
+      <div className="lead-rail">
+        <Facts lead={lead} camera={detail?.camera} />
+        <Orders lead={lead} />
+        <Trace steps={detail?.trace ?? []} />
+      </div>
+    </article>
+  )
+}
+
+function Head({ lead, onBack }: { lead: Lead; onBack: () => void }) {
+  const { t, kind, severity, leadState } = useWords()
+  const live = useLive()
+  return (
+    <header className="lead-head">
+      <button type="button" className="quiet back" onClick={onBack}>{t('lead.back')}</button>
+      <SeverityMark severity={lead.severity} />
+      <h1>{kind(lead.kind)} <span className="num muted">#{lead.number}</span></h1>
+      <span className={`tag sev-tag-${lead.severity}`}>{severity(lead.severity)}</span>
+      <span className={`tag${live.pending(lead.id) ? ' pending' : ''}`} data-state={lead.state}>{leadState(lead.state)}</span>
+      <span className="lead-clock"><span className="muted">{t('lead.sinceRaised')}</span> <b className="num"><Age at={lead.raised_at} /></b></span>
+    </header>
+  )
+}
+
+function Pictures({ lead, camera, marks, onMarks }: { lead: Lead; camera?: CameraView; marks: boolean; onMarks: (on: boolean) => void }) {
+  const { t, phase, kind } = useWords()
+  const all = lead.evidence
+  const [chosen, setChosen] = useState<string>()
+  const shown = all.find((e) => e.sha256 === chosen) ?? all[0]
+  const zone = camera?.zones.find((z) => z.id === lead.zone.id)
+  if (!shown) return <div className="picture"><p className="picture-note muted">{t('picture.none')}</p></div>
+  return (
+    <figure className="pictures">
+      <Picture url={evidenceURL(lead.id, shown.sha256)} alt={t('picture.alt', { kind: kind(lead.kind), camera: lead.camera.name })}>
+        {marks && <Marks boxes={shown.boxes} area={zone?.area} />}
+      </Picture>
+      <figcaption className="picture-bar">
+        <span className="picture-time"><Clock at={shown.taken_at} day /></span>
+        <span className="picture-tabs">
+          {all.map((e: Evidence) => (
+            <button key={e.sha256} type="button" className="quiet" aria-pressed={e === shown} onClick={() => setChosen(e.sha256)}>
+              {phase(e.phase)} <Clock at={e.taken_at} />
+            </button>
+          ))}
+        </span>
+        <button type="button" className="quiet" aria-pressed={marks} onClick={() => onMarks(!marks)}>{t('picture.marks')}<kbd>B</kbd></button>
+      </figcaption>
+    </figure>
+  )
+}
+
+/** Marks draws what the rule saw, over the picture: the zone dashed, each box with a dark edge to stand out anywhere. */
+export function Marks({ boxes, area }: { boxes?: Evidence['boxes']; area?: number[][] }) {
+  return (
+    <>
+      {area && <polygon className="zone" points={area.map(([x, y]) => `${x},${y}`).join(' ')} />}
+      {(boxes ?? []).map((b, i) => (
+        <g key={i}>
+          <rect className="box-edge" x={b.x} y={b.y} width={b.w} height={b.h} />
+          <rect className="box" x={b.x} y={b.y} width={b.w} height={b.h} />
+        </g>
+      ))}
+    </>
+  )
+}
+
+function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
+  const { t, zoneKind, cameraState } = useWords()
+  return (
+    <section className="card">
+      <h2>{t('lead.facts')}</h2>
+      <dl className="facts">
+        <dt>{t('lead.camera')}</dt>
+        <dd>
+          <Link href={`/cameras/${encodeURIComponent(lead.camera.id)}`}>{lead.camera.name}</Link>
+          {camera && camera.state !== 'online' && <span className={`cam-word cam-${camera.state}`}> {cameraState(camera.state)}</span>}
+        </dd>
+        <dt>{t('lead.place')}</dt>
+        <dd>{cellPath(lead.grid) || t('lead.noPlace')}</dd>
+        <dt>{t('lead.zone')}</dt>
+        <dd>{lead.zone.name || lead.zone.id} <span className="muted">{zoneKind(lead.zone.kind)}</span></dd>
+        <dt>{t('lead.condition')}</dt>
+        <dd>
+          {lead.ended_at
+            ? <>{t('lead.ended')} <Clock at={lead.ended_at} /></>
+            : <><i className="dot" />{t('lead.running')} <span className="muted">{t('lead.lastSeen')} <Clock at={lead.last_seen_at} /></span></>}
+        </dd>
+        <dt>{t('lead.began')}</dt>
+        <dd><Clock at={lead.began_at} /></dd>
+        <dt>{t('lead.raised')}</dt>
+        <dd><Clock at={lead.raised_at} /></dd>
+        {lead.owner && <><dt>{t('lead.owner')}</dt><dd>{lead.owner}</dd></>}
+        <dt>{t('lead.rule')}</dt>
+        <dd className="muted">{lead.rule.id} v{lead.rule.version}</dd>
+      </dl>
+    </section>
+  )
+}
+
+function Orders({ lead }: { lead: Lead }) {
+  const { t, orderState } = useWords()
+  const me = useMe()
+  if (lead.orders.length === 0) return null
+  return (
+    <section className="card">
+      <h2>{t('lead.orders')}</h2>
+      <ul className="orders">
+        {lead.orders.map((o) => (
+          <li key={o.id}><b>{departmentName(me, o.department)}</b><span className="tag">{orderState(o.state)}</span><Clock at={o.changed_at} /></li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function Trace({ steps }: { steps: Step[] }) {
+  const { t, leadState } = useWords()
+  const me = useMe()
+  return (
+    <section className="card">
+      <h2>{t('lead.trace')}</h2>
+      <ol className="trace">
+        {steps.toReversed().map((s) => (
+          <li key={s.version}>
+            <div><b>{leadState(s.to)}</b> <span className="muted">{s.by === 'system' ? t('lead.system') : s.by}</span> <Clock at={s.at} /></div>
+            {s.reason && <div>{reasonWords(me, s.reason)}</div>}
+            {s.note && <div className="muted">{s.note}</div>}
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}

@@ -1,0 +1,66 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { createContext, useContext, useEffect, type ReactNode } from 'react'
+import { get, onSignedOut, path, Problem } from './api/client'
+import type { Action, Me } from './api/types'
+import { connect } from './live/connect'
+import { setGatewayClock } from './live/hooks'
+import { store } from './live/store'
+import { Login } from './Login'
+import { Waiting } from './Waiting'
+
+const Context = createContext<Me | null>(null)
+
+/** useMe is who is logged in and what site this is; only inside Session. */
+export function useMe(): Me {
+  const me = useContext(Context)
+  if (!me) throw new Error('useMe outside a session')
+  return me
+}
+
+/** useMay tells whether this person's role may do something; the gateway decides again. */
+export const useMay = (a: Action) => useMe().user.may.includes(a)
+
+/** Session shows its children to someone logged in, and the login to everyone else. */
+export function Session({ children }: { children: ReactNode }) {
+  const client = useQueryClient()
+  const q = useQuery({
+    queryKey: ['me'],
+    queryFn: async ({ signal }) => {
+      try {
+        const me = await get<Me>(path(['me']), signal)
+        setGatewayClock(me.now)
+        store.setCanary(me.canary)
+        return me
+      } catch (e) {
+        if (e instanceof Problem && e.status === 401) return null
+        throw e
+      }
+    },
+    staleTime: Infinity,
+    gcTime: Infinity,
+    retry: true,
+    retryDelay: 3000,
+  })
+
+  useEffect(() => {
+    onSignedOut(() => {
+      store.clear()
+      client.removeQueries({ predicate: (x) => x.queryKey[0] !== 'me' })
+      client.setQueryData(['me'], null)
+    })
+  }, [client])
+
+  const me = q.data
+  const name = me?.user.name
+  useEffect(() => {
+    if (name === undefined) return
+    return connect({
+      onReset: () => void client.invalidateQueries({ predicate: (x) => x.queryKey[0] !== 'picture' }),
+      onSignedOut: () => client.setQueryData(['me'], null),
+    })
+  }, [client, name])
+
+  if (me === undefined) return <Waiting failed={q.failureCount > 0} />
+  if (me === null) return <Login onDone={() => void q.refetch()} />
+  return <Context value={me}>{children}</Context>
+}

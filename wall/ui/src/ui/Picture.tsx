@@ -1,0 +1,52 @@
+import { useQuery } from '@tanstack/react-query'
+import { useState, type ReactNode } from 'react'
+import { picture, Problem } from '../api/client'
+import { useWords } from '../i18n/words'
+import { useMay } from '../session'
+
+/** Picture shows one audited picture, or says why there is none. Children are drawn over it in 0..1 coordinates. */
+export function Picture({ url, mark, alt, children, stale }: {
+  url: string
+  /** mark changes when a newer picture lies at the same address. */
+  mark?: string
+  alt: string
+  children?: ReactNode
+  stale?: boolean
+}) {
+  const { t, problem } = useWords()
+  const may = useMay('view')
+  const [ratio, setRatio] = useState(16 / 9)
+  const q = useQuery({
+    queryKey: ['picture', url, mark],
+    queryFn: ({ signal }) => picture(url, signal),
+    enabled: may,
+    staleTime: Infinity,
+    // A view is audited for at most a minute; after that it is asked for again.
+    gcTime: 60_000,
+    retry: false,
+    placeholderData: (old, was) => (was?.queryKey[1] === url ? old : undefined),
+  })
+  const error = q.error instanceof Problem ? q.error : undefined
+  return (
+    <div className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio }}>
+      {q.data && (
+        <img src={q.data} alt={alt} onLoad={(e) => {
+          const { naturalWidth: w, naturalHeight: h } = e.currentTarget
+          if (w > 0 && h > 0) setRatio(w / h)
+        }} />
+      )}
+      {q.data && children && (
+        <svg className="drawn" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{children}</svg>
+      )}
+      {!may && <p className="picture-note">{t('picture.forbidden')}</p>}
+      {may && q.isPending && <p className="picture-note muted">{t('picture.loading')}</p>}
+      {error && !q.data && (
+        <div className="picture-note" role="alert">
+          <p>{error.status === 503 ? t('picture.withheld') : t('picture.none')}</p>
+          <p className="muted">{problem(error.code)}</p>
+          <button type="button" className="button" onClick={() => void q.refetch()}>{t('retry')}</button>
+        </div>
+      )}
+    </div>
+  )
+}
