@@ -1,0 +1,354 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"videopatrol/detect"
+	"videopatrol/streams"
+)
+
+// A lane is one worker's share of the cameras: their samples, their memory,
+// and the child that looks at them at present.
+type lane struct {
+	*table
+	o          Options
+	log        *slog.Logger
+	metrics    *metrics
+	quarantine *quarantine // nil: nothing is kept
+
+	// What follows belongs to run.
+	child  *child
+	report trouble // the reporter fails
+	disk   trouble // the disk fails
+}
+
+// run drives the lane until ctx ends; what is in flight then may be finished
+// until late ends. Its error is an errIsolation.
+func (l *lane) run(ctx, late context.Context) error {
+	// A child dies with the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer l.stop(late)
+	for ctx.Err() == nil {
+		if l.child == nil {
+			if err := l.respawn(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-l.child.gone:
+			l.bury(nil)
+			continue
+		default:
+		}
+		if t, ok := l.take(); ok {
+			l.judge(late, t)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-l.filled:
+		case <-l.child.gone:
+		}
+	}
+	return nil
+}
+
+// respawn starts a child at once, and again after growing waits when it does
+// not get ready. It returns without one when ctx ends.
+func (l *lane) respawn(ctx context.Context) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		c, err := start(ctx, l.o)
+		if err == nil {
+			l.child = c
+			l.metrics.workers.WithLabelValues(c.level).Inc()
+			l.log.Info("a worker started", "pid", c.cmd.Process.Pid, "isolation", c.level)
+			return nil
+		}
+		if errors.Is(err, errIsolation) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the child did not get ready because it need not any more
+		}
+		l.log.Error("a worker cannot start", "err", err, "retry_in", wait)
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// sleep waits for d; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// judge has one sample looked at and deals with what comes of it.
+func (l *lane) judge(ctx context.Context, t turn) {
+	r, now := t.record, l.o.Now()
+	if now.Before(r.strike.until) {
+		l.skip(t, whyShutOut, streams.ReasonQuarantined)
+		return
+	}
+	if err := sendable(t.sample.Unit); err != nil {
+		l.skip(t, whyTooLarge, streams.ReasonMemory)
+		return
+	}
+	l.child.stderr.reset()
+	a, err := l.child.see(l.request(t), l.o.Timeout)
+	switch {
+	case errors.Is(err, errUnsendable):
+		l.skip(t, whyConfig, streams.ReasonConfig)
+	case err != nil:
+		l.blame(t, l.bury(err))
+	case a.Refused != "":
+		delete(l.child.known, t.sample.Camera)
+		l.skip(t, whyConfig, streams.ReasonConfig)
+	default:
+		l.child.known[t.sample.Camera] = t.revision
+		l.accept(ctx, t, a)
+	}
+}
+
+// request builds what the child needs to look at a sample.
+func (l *lane) request(t turn) *request {
+	const forgetAtOnce = 1000
+	camera := t.sample.Camera
+	q := &request{Op: opSee, Camera: camera, Forget: l.forget(forgetAtOnce), unit: t.sample.Unit}
+	for _, gone := range q.Forget {
+		delete(l.child.known, gone)
+	}
+	revision, known := l.child.known[camera]
+	if !known {
+		q.checkpoint = l.recall(camera, &t.record.memory)
+	}
+	if !known || revision != t.revision {
+		q.Config = &t.config
+	}
+	return q
+}
+
+// accept takes an answer in the order that doc.go explains: verdict, findings,
+// memory.
+func (l *lane) accept(ctx context.Context, t turn, a *answer) {
+	r := a.Result
+	if !l.wants(r.Camera, t.record) {
+		return // a removed camera has no state and no conditions
+	}
+	if a.Forgot != "" {
+		l.metrics.memoryFailures.Inc()
+		l.log.Warn("a camera's memory could not be restored", "camera", r.Camera, "why", a.Forgot)
+	}
+	if r.Undecodable != "" {
+		l.skip(t, whyCorrupt, streams.ReasonCorrupt)
+	} else {
+		l.metrics.observe(r)
+		l.metrics.latency.Observe(max(0, l.o.Now().Sub(r.Received).Seconds()))
+		l.verdict(t, reasonOf(r.Scene.Fault))
+	}
+	t.record.seen = r.Received
+	m := &t.record.memory
+	for _, f := range r.Findings {
+		if err := l.deliver(ctx, f); err != nil {
+			m.ahead = true
+			l.log.Error("a finding was not reported before the end; it will be made again", "finding", f.ID(), "err", err)
+			return
+		}
+		l.metrics.reported(f)
+	}
+	if len(a.checkpoint) > 0 {
+		m.blob, m.at = a.checkpoint, r.Received
+		if turned(r.Findings) || l.o.Now().Sub(m.written) >= memoryEvery {
+			l.write(r.Camera, m)
+		}
+	}
+	if l.o.Seen != nil {
+		l.o.Seen(*r)
+	}
+}
+
+// deliver reports a finding until it is durable or ctx ends.
+func (l *lane) deliver(ctx context.Context, f detect.Finding) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := l.o.Reporter.Report(ctx, f)
+		l.report.tell(l.log, "findings cannot be reported; the worker's cameras wait", "findings are reported again", err)
+		if err == nil {
+			return nil
+		}
+		l.metrics.reportFailures.Inc()
+		if !sleep(ctx, wait) {
+			return err
+		}
+	}
+}
+
+// recall returns the newest memory of a camera that a new watch may have.
+func (l *lane) recall(camera string, m *memory) []byte {
+	if !m.looked && l.o.CheckpointDir != "" {
+		m.looked = true
+		found, err := readMemory(l.o.CheckpointDir, camera, l.o.Now())
+		if err != nil {
+			l.metrics.memoryFailures.Inc()
+			l.log.Warn("a camera's memory on disk cannot be used", "camera", camera, "err", err)
+		} else if len(m.blob) == 0 {
+			found.looked = true
+			*m = found
+		}
+	}
+	return m.blob
+}
+
+// write puts a memory on disk. When it cannot, the newest one that could be
+// written stays.
+func (l *lane) write(camera string, m *memory) {
+	if l.o.CheckpointDir == "" {
+		return
+	}
+	m.written = l.o.Now()
+	err := writeMemory(l.o.CheckpointDir, camera, *m)
+	if err != nil {
+		l.metrics.memoryFailures.Inc()
+	}
+	l.disk.tell(l.log, "checkpoints cannot be written; a restart of the gateway will forget what its cameras saw",
+		"checkpoints are written again", err)
+}
+
+// bury ends the child, which may be gone already, and says how it ended; err
+// is what became of its last answer, nil when none was due.
+func (l *lane) bury(err error) caseFile {
+	c := l.child
+	l.child = nil
+	l.metrics.workers.WithLabelValues(c.level).Dec()
+	var k caseFile
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		k.Reason = endHung
+		c.end()
+	case errors.Is(err, errGarbled):
+		k.Reason = endGarbled
+		c.end()
+	default:
+		c.finish()
+		k.Reason = endKilled
+		if c.cmd.ProcessState.Exited() {
+			k.Reason = endExited
+		}
+	}
+	l.metrics.restarts.WithLabelValues(k.Reason).Inc()
+	k.Fate, k.Stderr = c.cmd.ProcessState.String(), c.stderr.lines()
+	if err != nil {
+		k.Error = err.Error()
+	}
+	l.log.Error("a worker ended", "pid", c.cmd.Process.Pid, "reason", k.Reason, "fate", k.Fate, "err", k.Error)
+	return k
+}
+
+// blame quarantines the sample that was with a child when it ended.
+func (l *lane) blame(t turn, k caseFile) {
+	r, now := t.record, l.o.Now()
+	r.strike = r.strike.blame(now)
+	l.skip(t, whyCrash, streams.ReasonQuarantined)
+	k.Camera, k.Received, k.At = t.sample.Camera, t.sample.Unit.Received, now
+	k.Codec, k.Bytes, k.Strikes = t.sample.Unit.Codec, t.sample.Unit.Size(), r.strike.count
+	if r.strike.until.After(now) {
+		k.ShutOut = r.strike.until.UTC().Format(time.RFC3339)
+	}
+	path := ""
+	if l.quarantine != nil {
+		var err error
+		if path, err = l.quarantine.keep(k, t.sample.Unit); err != nil {
+			l.log.Error("a quarantined sample could not be kept", "camera", k.Camera, "err", err)
+		}
+	}
+	l.log.Warn("a sample ended a worker and is quarantined", "camera", k.Camera, "file", path, "strikes", k.Strikes,
+		"shut_out_until", k.ShutOut)
+}
+
+// skip counts a sample that gave no result, and tells what its camera's state
+// is by it.
+func (l *lane) skip(t turn, why string, reason streams.Reason) {
+	l.metrics.skipped.WithLabelValues(why).Inc()
+	l.verdict(t, reason)
+}
+
+func (l *lane) verdict(t turn, reason streams.Reason) {
+	l.o.Verdict(streams.Verdict{
+		Camera: t.sample.Camera, At: t.sample.Unit.Received, Analysed: l.o.Now(), Reason: reason,
+	})
+}
+
+// reasonOf is the state of a camera by its scene.
+func reasonOf(f detect.Fault) streams.Reason {
+	switch f {
+	case detect.SceneFrozen:
+		return streams.ReasonFrozen
+	case detect.SceneDark:
+		return streams.ReasonDark
+	case detect.SceneCovered:
+		return streams.ReasonCovered
+	case detect.SceneOK:
+	}
+	return streams.ReasonNone
+}
+
+// stop fetches what the child remembers, as far as it is all reported and
+// late allows, and ends it.
+func (l *lane) stop(late context.Context) {
+	c := l.child
+	if c == nil {
+		return
+	}
+	l.child = nil
+	defer l.metrics.workers.WithLabelValues(c.level).Dec()
+	defer c.finish()
+	if l.o.CheckpointDir == "" {
+		return
+	}
+	for camera := range c.known {
+		r := l.record(camera)
+		if late.Err() != nil || r == nil || r.memory.ahead {
+			continue
+		}
+		a, err := c.ask(&request{Op: opSave, Camera: camera}, l.o.Timeout)
+		if err != nil {
+			l.log.Warn("a worker did not save its memory at the end", "err", err)
+			return
+		}
+		if len(a.checkpoint) > 0 {
+			r.memory.blob, r.memory.at = a.checkpoint, r.seen
+			l.write(camera, &r.memory)
+		}
+	}
+}
+
+// turned tells whether a condition began or ended.
+func turned(findings []detect.Finding) bool {
+	return slices.ContainsFunc(findings, func(f detect.Finding) bool { return f.Phase != detect.PhaseContinue })
+}
+
+// A trouble is told when it begins and when it is over, not in between.
+type trouble struct{ on bool }
+
+func (t *trouble) tell(log *slog.Logger, begins, over string, err error) {
+	switch {
+	case err != nil && !t.on:
+		log.Error(begins, "err", err) //nolint:sloglint // both messages are constants of the callers
+	case err == nil && t.on:
+		log.Info(over) //nolint:sloglint // both messages are constants of the callers
+	}
+	t.on = err != nil
+}

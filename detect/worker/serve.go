@@ -1,0 +1,236 @@
+package worker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+	_ "time/tzdata" // a confined worker reads no file, and watches need time zones
+
+	"golang.org/x/sys/unix"
+
+	"videopatrol/detect"
+	"videopatrol/streams"
+)
+
+// A Watcher is one camera's memory; detect.Watch is one.
+type Watcher interface {
+	// See judges a picture. An error means that the picture cannot be judged.
+	See(p detect.Picture, received time.Time) (detect.Result, error)
+	// Configure takes a changed config.
+	Configure(c detect.Config) error
+	// Checkpoint returns the memory in at most 64 kB.
+	Checkpoint() []byte
+	// Restore takes the memory of an earlier watch. After an error the
+	// watcher is not used any more.
+	Restore(b []byte) error
+}
+
+// ServeOptions are the parts of a child.
+type ServeOptions struct {
+	// Decoder and NewWatcher are required.
+	Decoder    detect.Decoder
+	NewWatcher func(detect.Config) (Watcher, error)
+	// CheckpointEvery is how often at most a camera's memory goes to the
+	// parent while no condition begins or ends; 0 means 30 s.
+	CheckpointEvery time.Duration
+	// Memory caps the bytes of private memory (RLIMIT_DATA); 0 means 2 GiB,
+	// below 0 no cap.
+	Memory int64
+	// Unfiltered leaves out the system call filter, for tests of what else
+	// holds a child.
+	Unfiltered bool
+}
+
+// Serve is the child: it confines this process for good, so it must own it,
+// and then judges samples until its standard input ends or ctx does. It
+// ignores SIGINT, SIGTERM and SIGHUP, since its parent ends it. What must be
+// read from disk, such as a model, is read before.
+func Serve(ctx context.Context, o ServeOptions) error {
+	if o.Decoder == nil || o.NewWatcher == nil {
+		return errors.New("worker: Decoder and NewWatcher are required")
+	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = 30 * time.Second
+	}
+	if o.Memory == 0 {
+		o.Memory = 2 << 30
+	}
+	in, out, err := stdio()
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	defer in.Close()
+	defer out.Close()
+	defer context.AfterFunc(ctx, func() { in.Close() })()
+
+	h := hello{Version: protocolVersion}
+	if err := confine(o); err != nil {
+		h.Unfiltered = err.Error()
+	} else {
+		h.Filtered = true
+	}
+	s := server{o: o, watches: make(map[string]*watch)}
+	if err := s.serve(in, out, h); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return nil
+}
+
+// stdio takes over standard input and output, and lets everything that a
+// library prints go to standard error instead of into an answer.
+func stdio() (in, out *os.File, err error) {
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	fd, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, nil, fmt.Errorf("standard output: %w", err)
+	}
+	if err := unix.Dup3(2, 1, 0); err != nil {
+		return nil, nil, fmt.Errorf("standard output: %w", err)
+	}
+	for _, fd := range []int{0, fd} {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return nil, nil, fmt.Errorf("standard input and output: %w", err)
+		}
+	}
+	return os.NewFile(0, "requests"), os.NewFile(uintptr(fd), "answers"), nil
+}
+
+// confine gives up what a decoder has no need of.
+func confine(o ServeOptions) error {
+	unix.Umask(0o077)
+	// The kernel kills a worker before the gateway when memory runs out. It
+	// is a courtesy, so where there is no /proc it is left out.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
+	limits := map[int]int64{unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: 64, unix.RLIMIT_DATA: o.Memory}
+	for resource, n := range limits {
+		if n < 0 {
+			continue
+		}
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: uint64(n), Max: uint64(n)}); err != nil {
+			return fmt.Errorf("limit %d: %w", resource, err)
+		}
+	}
+	if o.Unfiltered {
+		return errors.New("switched off")
+	}
+	return applyFilter()
+}
+
+type server struct {
+	o       ServeOptions
+	watches map[string]*watch
+}
+
+type watch struct {
+	Watcher
+	saved time.Time
+}
+
+func (s *server) serve(in io.Reader, out io.Writer, h hello) error {
+	var buf bytes.Buffer
+	r := bufio.NewReaderSize(in, 64<<10)
+	a := &answer{Hello: &h}
+	for {
+		if err := encodeAnswer(&buf, a); err != nil {
+			return err
+		}
+		if _, err := out.Write(buf.Bytes()); err != nil {
+			return fmt.Errorf("write an answer: %w", err)
+		}
+		q, err := decodeRequest(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read a request: %w", err)
+		}
+		a = s.handle(q)
+	}
+}
+
+func (s *server) handle(q *request) *answer {
+	for _, camera := range q.Forget {
+		delete(s.watches, camera)
+	}
+	var a answer
+	if q.Op == opSave {
+		if w := s.watches[q.Camera]; w != nil {
+			a.checkpoint = w.checkpoint()
+		}
+		return &a
+	}
+	w, err := s.watch(q, &a)
+	if err != nil {
+		// An old config has old masks, so its watch must not look either.
+		delete(s.watches, q.Camera)
+		a.Refused = shorten(err.Error())
+		return &a
+	}
+	r := s.see(w, q.unit)
+	r.Camera, r.Received = q.Camera, q.Received
+	a.Result = &r
+	if now := time.Now(); r.Undecodable == "" && (turned(r.Findings) || now.Sub(w.saved) >= s.o.CheckpointEvery) {
+		w.saved = now
+		a.checkpoint = w.checkpoint()
+	}
+	return &a
+}
+
+// watch returns the camera's watch with the config that the parent wants.
+func (s *server) watch(q *request, a *answer) (*watch, error) {
+	w := s.watches[q.Camera]
+	switch {
+	case w == nil && q.Config == nil:
+		return nil, errors.New("no watch and no config")
+	case w != nil && q.Config != nil:
+		if err := w.Configure(*q.Config); err != nil {
+			return nil, fmt.Errorf("configure: %w", err)
+		}
+	case w == nil:
+		made, err := s.o.NewWatcher(*q.Config)
+		if err == nil && len(q.checkpoint) > 0 {
+			if lost := made.Restore(q.checkpoint); lost != nil {
+				a.Forgot = shorten(lost.Error())
+				made, err = s.o.NewWatcher(*q.Config)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("new watch: %w", err)
+		}
+		w = &watch{Watcher: made}
+		s.watches[q.Camera] = w
+	}
+	return w, nil
+}
+
+func (s *server) see(w *watch, u streams.Unit) detect.Result {
+	start := time.Now()
+	p, err := s.o.Decoder.Decode(u)
+	decode := time.Since(start).Seconds()
+	var r detect.Result
+	if err == nil {
+		r, err = w.See(p, u.Received)
+	}
+	if err != nil {
+		return detect.Result{Undecodable: shorten(err.Error())}
+	}
+	if r.Stages == nil {
+		r.Stages = make(map[string]float64, 1)
+	}
+	r.Stages[stageDecode] = decode
+	return r
+}
+
+// checkpoint is nil when the watch has none of an allowed size.
+func (w *watch) checkpoint() []byte {
+	if b := w.Checkpoint(); len(b) <= maxCheckpoint {
+		return b
+	}
+	return nil
+}
