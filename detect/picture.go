@@ -1,9 +1,9 @@
 package detect
 
 import (
+	"fmt"
 	"time"
 
-	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -16,12 +16,47 @@ type Plane struct {
 // Row returns row y.
 func (p Plane) Row(y int) []byte { return p.Pix[y*p.Stride : y*p.Stride+p.Width] }
 
+// check tells whether the plane holds what it says.
+func (p Plane) check(width, height int) error {
+	switch {
+	case p.Width != width || p.Height != height:
+		return fmt.Errorf("a plane of %d × %d pixels, want %d × %d", p.Width, p.Height, width, height)
+	case p.Stride < p.Width || len(p.Pix) < (p.Height-1)*p.Stride+p.Width:
+		return fmt.Errorf("a plane of %d × %d pixels with stride %d in %d bytes", p.Width, p.Height, p.Stride, len(p.Pix))
+	}
+	return nil
+}
+
 // Picture is a decoded picture, YCbCr 4:2:0, limited or full range as the
 // camera sent it. Its planes belong to the decoder and are overwritten by its
 // next picture.
 type Picture struct {
 	Y, Cb, Cr Plane
 	FullRange bool
+}
+
+// Limits of a picture's width and height, in pixels.
+const (
+	MinSide = 32
+	MaxSide = 4096
+)
+
+// Check tells whether the picture can be looked at: its sides lie within
+// MinSide..MaxSide, its planes fit together and hold what they say.
+func (p Picture) Check() error {
+	w, h := p.Y.Width, p.Y.Height
+	if w < MinSide || h < MinSide || w > MaxSide || h > MaxSide {
+		return fmt.Errorf("a picture of %d × %d pixels: each side must be %d to %d", w, h, MinSide, MaxSide)
+	}
+	if err := p.Y.check(w, h); err != nil {
+		return fmt.Errorf("luma: %w", err)
+	}
+	for _, c := range []Plane{p.Cb, p.Cr} {
+		if err := c.check((w+1)/2, (h+1)/2); err != nil {
+			return fmt.Errorf("chroma: %w", err)
+		}
+	}
+	return nil
 }
 
 // Decoder decodes key units. It is not safe for concurrent use.
@@ -35,14 +70,15 @@ type Decoder interface {
 
 // Imaging works on pixels.
 type Imaging interface {
-	// Mask blackens what lies inside the polygons, on all planes in place.
-	Mask(p Picture, masks []inventory.Polygon)
 	// Shrink returns the plane reduced to width × height by area averaging
-	// and lightly smoothed against sensor noise.
-	Shrink(p Plane, width, height int) Plane
+	// and lightly smoothed against sensor noise. Its rows lie without gaps;
+	// it is overwritten by the next call.
+	Shrink(p Plane, width, height int) (Plane, error)
 	// Blobs returns the 8-connected components of the non-zero pixels of a
-	// mask after closing small gaps, largest first, of at least minArea pixels.
-	Blobs(mask Plane, minArea int) []Blob
+	// mask without gaps between rows, after closing small gaps in it, largest
+	// first, of at least minArea pixels; and the number of its component for
+	// each pixel, which the next call overwrites.
+	Blobs(mask Plane, minArea int) (blobs []Blob, labels []int32, err error)
 	// JPEG encodes a picture, at most maxWidth wide, with boxes drawn on it.
 	JPEG(p Picture, maxWidth int, boxes []Box) ([]byte, error)
 }

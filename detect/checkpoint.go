@@ -1,0 +1,179 @@
+package detect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"time"
+
+	"videopatrol/inventory"
+)
+
+// A checkpoint is magic, the length of its notes, the notes as JSON, the
+// ground's means and deviations byte by byte, and a CRC-32 of all that.
+const (
+	checkpointMagic = "VPW1"
+	maxCheckpoint   = 1 << 17
+)
+
+var errCheckpoint = errors.New("checkpoint refused")
+
+// notes are all of a watch but its ground.
+type notes struct {
+	Camera        string                `json:"camera"`
+	Masks         []inventory.Polygon   `json:"masks"`
+	Width, Height int                   `json:",omitempty"`
+	Health        health                `json:"health"`
+	Things        []thing               `json:"things,omitempty"`
+	Zones         map[string]zoneMemory `json:"zones,omitempty"`
+	Last          time.Time             `json:"last,omitzero"`
+	Learned       bool                  `json:"learned,omitempty"`
+	Gain          float64               `json:"gain,omitempty"`
+}
+
+// zoneMemory is a zone's memory with what it was a memory of.
+type zoneMemory struct {
+	Kind inventory.ZoneKind `json:"kind"`
+	Name string             `json:"name,omitempty"`
+	memory
+}
+
+// Checkpoint returns what the watch remembers, at most 64 kB of it ground. A
+// warm-up is not kept.
+func (w *Watch) Checkpoint() []byte {
+	n := notes{
+		Camera: w.config.Camera, Masks: w.config.Masks, Width: w.width, Height: w.height,
+		Health: w.health, Things: w.things, Zones: map[string]zoneMemory{}, Last: w.last,
+	}
+	for _, z := range w.config.Zones {
+		n.Zones[z.ID] = zoneMemory{Kind: z.Kind, Name: z.Name, memory: w.memories[z.ID]}
+	}
+	for _, r := range w.removed {
+		n.Zones[r.zone.ID] = zoneMemory{Kind: r.zone.Kind, Name: r.zone.Name, memory: r.m}
+	}
+	if w.ground != nil && w.ground.learned {
+		n.Learned, n.Gain = true, w.ground.gain
+	}
+	head, err := json.Marshal(n)
+	if err != nil { // numbers are finite and times are in range
+		return nil
+	}
+	b := binary.LittleEndian.AppendUint32([]byte(checkpointMagic), uint32(len(head)))
+	b = append(b, head...)
+	if n.Learned {
+		for _, m := range w.ground.mean {
+			b = append(b, byte(m>>8))
+		}
+		b = append(b, w.ground.dev...)
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// Restore takes over what a checkpoint of the same camera and masks
+// remembers. Conditions of zones that have gone since end with the next
+// picture; conditions that the record runs and the checkpoint does not know
+// stay unknown. After an error the watch is as it was before.
+func (w *Watch) Restore(b []byte) error {
+	n, planes, err := parseCheckpoint(b)
+	if err != nil {
+		return fmt.Errorf("camera %q: %w: %w", w.config.Camera, errCheckpoint, err)
+	}
+	switch {
+	case n.Camera != w.config.Camera:
+		err = fmt.Errorf("it is of camera %q", n.Camera)
+	case !slices.EqualFunc(n.Masks, w.config.Masks, func(a, b inventory.Polygon) bool { return slices.Equal(a, b) }):
+		err = errors.New("it was made under other masks")
+	case w.width != 0 && (n.Width != w.width || n.Height != w.height):
+		err = fmt.Errorf("it is of %d × %d pictures, want %d × %d", n.Width, n.Height, w.width, w.height)
+	}
+	if err != nil {
+		return fmt.Errorf("camera %q: %w: %w", w.config.Camera, errCheckpoint, err)
+	}
+	w.memories, w.removed = map[string]memory{}, nil
+	for _, id := range slices.Sorted(maps.Keys(n.Zones)) {
+		z := n.Zones[id]
+		known := slices.ContainsFunc(w.config.Zones, func(c inventory.Zone) bool { return c.ID == id && c.Kind == z.Kind })
+		switch rule, kind, ok := ruleOf(z.Kind); {
+		case known:
+			w.memories[id] = z.memory
+		case ok && z.Running:
+			gone := inventory.Zone{ID: id, Kind: z.Kind, Name: z.Name}
+			w.removed = append(w.removed, removal{zone: gone, kind: kind, rule: rule.ID, m: z.memory})
+		}
+	}
+	w.adoptRunning(w.config)
+	if n.Width == 0 {
+		return nil
+	}
+	w.width, w.height, w.health, w.last = n.Width, n.Height, n.Health, n.Last
+	gw, gh := gridSize(w.width, w.height)
+	w.ground = newGround(gw, gh, raster(w.config.Masks, gw, gh))
+	w.draw()
+	w.things = n.Things
+	if !n.Learned {
+		return nil
+	}
+	g := w.ground
+	g.mean, g.dev = make([]uint16, gw*gh), slices.Clone(planes[gw*gh:])
+	for i := range g.mean {
+		g.mean[i] = uint16(planes[i])<<8 | 0x80
+	}
+	g.learned, g.gain = true, n.Gain
+	return nil
+}
+
+// parseCheckpoint returns the notes and planes of a checkpoint whose every
+// number is in range.
+func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
+	const frame = len(checkpointMagic) + 4
+	if len(b) < frame+4 || len(b) > maxCheckpoint || !bytes.HasPrefix(b, []byte(checkpointMagic)) {
+		return n, nil, fmt.Errorf("no checkpoint of this version in %d bytes", len(b))
+	}
+	body := b[:len(b)-4]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
+		return n, nil, errors.New("its checksum is wrong")
+	}
+	size := int(binary.LittleEndian.Uint32(b[len(checkpointMagic):]))
+	if size > len(body)-frame {
+		return n, nil, errors.New("it is cut short")
+	}
+	if err := json.Unmarshal(body[frame:frame+size], &n); err != nil {
+		return n, nil, fmt.Errorf("its notes: %w", err)
+	}
+	planes = body[frame+size:]
+	want := 0
+	if n.Width != 0 || n.Height != 0 {
+		if n.Width < MinSide || n.Height < MinSide || n.Width > MaxSide || n.Height > MaxSide {
+			return n, nil, fmt.Errorf("pictures of %d × %d", n.Width, n.Height)
+		}
+		w, h := gridSize(n.Width, n.Height)
+		if n.Learned {
+			want = 2 * w * h
+		}
+		for _, t := range n.Things {
+			if !t.fits(w, h) {
+				return n, nil, errors.New("a thing outside the picture")
+			}
+		}
+	}
+	if len(planes) != want || len(n.Things) > maxThings || (n.Width == 0 && len(n.Things) > 0) {
+		return n, nil, fmt.Errorf("%d bytes of ground, want %d", len(planes), want)
+	}
+	if n.Learned && !(n.Gain >= 1.0/64 && n.Gain <= 64) {
+		return n, nil, fmt.Errorf("gain %g", n.Gain)
+	}
+	return n, planes, nil
+}
+
+// fits tells whether a thing can have been seen on a w × h plane.
+func (t *thing) fits(w, h int) bool {
+	ok := t.X >= 0 && t.Y >= 0 && t.W > 0 && t.H > 0 && t.W <= w && t.H <= h && t.X <= w-t.W && t.Y <= h-t.H &&
+		t.Area > 0 && t.Area <= w*h && t.Stills >= 1 && t.Bare >= 0 && t.Hidden >= 0 &&
+		len(t.Points) == len(t.Luma) && len(t.Points) > 0 && len(t.Points) <= maxPoints
+	return ok && !slices.ContainsFunc(t.Points, func(p uint16) bool { return int(p) >= w*h })
+}

@@ -1,0 +1,216 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"videopatrol/inventory"
+)
+
+// fewestPixels of the reduced plane that count as something, whatever
+// WatchOptions.MinArea says.
+const fewestPixels = 12
+
+// motion is what one look found.
+type motion struct {
+	sightings []sighting
+	// ghosts are blobs where something has left that was ground.
+	ghosts []Blob
+	labels []int32
+}
+
+// sighting is a blob that is something: neither light nor ground laid bare.
+type sighting struct {
+	Blob
+	// strength is its mean difference from the ground over the threshold.
+	strength float64
+}
+
+// move compares a trusted picture with the ground, keeps account of things,
+// and lets the ground follow. It returns nil while nothing can be told:
+// during warm-up, or when most of the picture has changed.
+func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, error) {
+	g := w.ground
+	dt := max(0, now.Sub(w.last))
+	w.last = now
+	if !g.learned {
+		g.learn(x, now)
+		return nil, nil
+	}
+	s.size(len(x))
+	light := g.gain // how far the ground lagged behind the last picture
+	if g.compare(s, x, black, w.o.Threshold) > stirredShare {
+		if g.stirred++; g.stirred >= stirredMost {
+			w.relearn()
+			g.learn(x, now)
+		}
+		return nil, nil
+	}
+	g.stirred = 0
+	light = g.gain / light
+	blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.minPixels())
+	if err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	m := &motion{labels: labels}
+	w.sort(m, s, x, blobs)
+	tolerance := int(newTolerance * float64(w.o.Threshold))
+	for i := range w.things {
+		w.things[i].look(x, s.fore, light, tolerance, now)
+	}
+	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return t.gone() })
+	w.remember(m, x, now)
+	w.settle(m, s, x, now)
+	g.follow(s, x, dt)
+	return m, nil
+}
+
+func (w *Watch) minPixels() int {
+	free := w.ground.w*w.ground.h - w.ground.masked.size
+	return max(fewestPixels, int(w.o.MinArea*float64(free)))
+}
+
+// sort tells light and ghosts from things.
+func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
+	g := w.ground
+	for _, b := range blobs {
+		held := slices.ContainsFunc(w.things, func(t thing) bool {
+			return t.stands() && w.inside(&t, b, m.labels) >= sameShare
+		})
+		switch {
+		case held:
+		case g.isLight(s, x, b.pixels(m.labels, g.w)):
+			continue
+		case g.isGhost(s, x, m.labels, b):
+			m.ghosts = append(m.ghosts, b)
+			continue
+		}
+		sum, n := 0, 0
+		for i := range b.pixels(m.labels, g.w) {
+			sum += abs(int(x[i]) - int(s.expect[i]))
+			n++
+		}
+		m.sightings = append(m.sightings, sighting{b, float64(sum) / float64(max(1, n)*w.o.Threshold)})
+	}
+}
+
+// inside returns the share of a thing's points that lie in a blob.
+func (w *Watch) inside(t *thing, b Blob, labels []int32) float64 {
+	return t.share(func(i int) bool { return labels[i] == b.Label })
+}
+
+// remember makes a thing of every sighting that is not one already.
+func (w *Watch) remember(m *motion, x []byte, now time.Time) {
+	gw := w.ground.w
+	for _, b := range m.sightings {
+		known := slices.DeleteFunc(slices.Clone(w.things), func(t thing) bool { return w.inside(&t, b.Blob, m.labels) < bareShare })
+		fresh := func(yield func(i int) bool) {
+			for i := range b.pixels(m.labels, gw) {
+				if !slices.ContainsFunc(known, func(t thing) bool { return t.covers(i%gw, i/gw) }) && !yield(i) {
+					return
+				}
+			}
+		}
+		n := 0
+		for range fresh {
+			n++
+		}
+		if n < w.minPixels() || float64(n) < (1-explainShare)*float64(b.Area) && len(known) > 0 && n < 4*w.minPixels() {
+			continue
+		}
+		if len(w.things) < maxThings {
+			w.things = append(w.things, newThing(fresh, n, x, gw, now))
+		}
+	}
+}
+
+// settle marks in s.fore how the ground is to follow each pixel, and takes in
+// what is ground from now on: ghosts, and things that have not changed for
+// settleTime. What stands in a fire lane never settles.
+func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
+	g := w.ground
+	for i, f := range s.fore {
+		if f != 0 {
+			s.fore[i] = pixelNoise
+		}
+	}
+	for _, b := range m.ghosts {
+		for i := range b.pixels(m.labels, g.w) {
+			g.absorb(i, x[i])
+			s.expect[i], s.fore[i] = x[i], pixelQuiet
+		}
+	}
+	for _, b := range m.sightings {
+		in := func(t thing) bool { return t.stands() && w.inside(&t, b.Blob, m.labels) >= sameShare }
+		i := slices.IndexFunc(w.things, in)
+		ripe := i >= 0 && now.Sub(w.things[i].Exact) >= settleTime && !w.inLane(&w.things[i])
+		held := i >= 0 || w.inRunning(b.Blob, m.labels)
+		for i := range b.pixels(m.labels, g.w) {
+			switch {
+			case ripe:
+				g.absorb(i, x[i])
+				s.expect[i], s.fore[i] = x[i], pixelQuiet
+			case held:
+				s.fore[i] = pixelHeld
+			}
+		}
+		if ripe {
+			w.things = slices.DeleteFunc(w.things, in)
+		}
+	}
+	guard(s, g.w, g.h)
+}
+
+// guard holds what lies within two pixels of foreground, too: its blurred rim
+// would else follow the picture, and the ground would close in on whatever
+// stands there.
+func guard(s *scratch, w, h int) {
+	extreme3x3(s.lo, s.tmp, s.fore, w, h, func(a, b byte) byte { return max(a, b) })
+	extreme3x3(s.hi, s.tmp, s.lo, w, h, func(a, b byte) byte { return max(a, b) })
+	for i, near := range s.hi {
+		if near != pixelQuiet && s.fore[i] == pixelQuiet {
+			s.fore[i] = pixelHeld
+		}
+	}
+}
+
+// inLane tells whether a thing stands in a fire lane.
+func (w *Watch) inLane(t *thing) bool {
+	return slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {
+		return z.Kind == inventory.ZoneFireLane && t.share(w.areas[z.ID].has) >= zoneShare
+	})
+}
+
+// inRunning tells whether a blob is in a zone whose condition runs.
+func (w *Watch) inRunning(b Blob, labels []int32) bool {
+	return slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {
+		return w.memories[z.ID].Running && w.touches(z.ID, b, labels) > 0
+	})
+}
+
+// touches returns how many of a blob's pixels lie in a zone, 0 when it does
+// not touch it: zoneShare of it must, or half of its lowest quarter (its feet
+// or wheels), or it must take half of the zone.
+func (w *Watch) touches(zone string, b Blob, labels []int32) int {
+	area, gw := w.areas[zone], w.ground.w
+	foot := b.Y + b.H - max(1, b.H/4)
+	var n, all, feet, feetIn int
+	for i := range b.pixels(labels, gw) {
+		all++
+		in := area.has(i)
+		if in {
+			n++
+		}
+		if i/gw >= foot {
+			feet++
+			if in {
+				feetIn++
+			}
+		}
+	}
+	if float64(n) >= zoneShare*float64(all) || 2*feetIn >= feet || 2*n >= area.size {
+		return n
+	}
+	return 0
+}
