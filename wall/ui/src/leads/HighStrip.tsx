@@ -1,6 +1,5 @@
 import { useWords } from '../i18n/words'
 import { useLive } from '../live/hooks'
-import { Age } from '../ui/Age'
 import { SeverityMark } from '../ui/Icons'
 import { newestFirst } from './queue'
 
@@ -19,7 +18,7 @@ export function HighStrip({ selected, onSelect }: { selected?: string; onSelect:
       {high.length === 0 && <span className="muted">{t('queue.highNone')}</span>}
       {high.slice(0, room).map((l) => (
         <button key={l.id} type="button" className="chip" aria-current={l.id === selected || undefined} onClick={() => onSelect(l.id)}>
-          <span className="num">#{l.number}</span> {kind(l.kind)} <Age at={l.raised_at} />
+          <span className="num">#{l.number}</span> {kind(l.kind)}
         </button>
       ))}
     </section>
