@@ -1,0 +1,180 @@
+package city
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"videopatrol/cmd/citysim/scene"
+	"videopatrol/inventory"
+)
+
+// MaxCameras is how many cameras a city can have: what the serial number of
+// their codes allows within one town.
+const MaxCameras = 200_000
+
+// FireLaneDwell is how long a car may stand in a fire lane of the city.
+const FireLaneDwell = 20 * time.Second
+
+// interval between samples of every camera of the city.
+const interval = 5 * time.Second
+
+// Options say what city to lay out.
+type Options struct {
+	Seed    uint64
+	Cameras int
+	// Listen is the host and port at which the cameras answer.
+	Listen string
+	// Hosts spreads the cameras over 127.0.1.1 … 127.0.1.Hosts, with the port
+	// of Listen; 0 keeps them all at Listen.
+	Hosts    int
+	Username string
+	Password inventory.Secret
+}
+
+// City is a laid-out city.
+type City struct {
+	Cells   []inventory.Cell
+	Cameras []inventory.Camera
+}
+
+// New lays out a city: even cameras look at a fire lane, odd ones at a closed
+// area, and every tenth has a privacy mask.
+func New(o Options) (*City, error) {
+	switch {
+	case o.Cameras < 0 || o.Cameras > MaxCameras:
+		return nil, fmt.Errorf("%d cameras: want 0 to %d", o.Cameras, MaxCameras)
+	case o.Hosts < 0 || o.Hosts > 254:
+		return nil, fmt.Errorf("%d hosts: want 0 to 254", o.Hosts)
+	case o.Listen == "":
+		return nil, errors.New("no listen address: want one such as 127.0.0.1:8554")
+	}
+	c := &City{Cells: Grid(o.Seed)}
+	subcells := c.Cells[len(c.Cells)-Subcells:]
+	grid := inventory.NewGrid(c.Cells)
+	r := rand.New(rand.NewPCG(o.Seed, 3)) //nolint:gosec // a made-up city is no secret
+	order := r.Perm(len(subcells))
+	for i := range o.Cameras {
+		cell := subcells[order[i%len(order)]]
+		cam, err := camera(o, i, grid.Path(cell.ID), r)
+		if err != nil {
+			return nil, err
+		}
+		c.Cameras = append(c.Cameras, cam)
+	}
+	return c, nil
+}
+
+// SceneKind returns which scene the camera with that index looks at.
+func SceneKind(index int) scene.Kind {
+	if index%2 == 0 {
+		return scene.Street
+	}
+	return scene.Gate
+}
+
+// SceneSeed returns the seed of a camera's scene.
+func SceneSeed(seed uint64, index int) uint64 {
+	return mix(seed ^ mix(uint64(index)+77)) //nolint:gosec // an index is not negative
+}
+
+// CameraID returns the 20-digit code of GB/T 28181-2022, annex E: the area
+// (8), the industry (2: road surveillance of society's security, or of an
+// enterprise), the type 132 (network camera), the network 0, and a serial.
+func CameraID(town, index int) string {
+	return fmt.Sprintf("%s%02d%02d132%d%06d", code6, town, index%2, 0, index+1)
+}
+
+// Host returns the host and port at which a camera answers RTSP, plus more
+// for the stills.
+func (o Options) Host(index, more int) (string, error) {
+	host, port, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return "", fmt.Errorf("listen address %q: %w", o.Listen, err)
+	}
+	p, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", fmt.Errorf("listen address %q: the port is no number", o.Listen)
+	}
+	if o.Hosts > 0 {
+		host = fmt.Sprintf("127.0.1.%d", 1+index%o.Hosts)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(p)+more)), nil
+}
+
+func camera(o Options, i int, path []inventory.Cell, r *rand.Rand) (inventory.Camera, error) {
+	town, cell, sub := path[1], path[2], path[3]
+	number, err := strconv.Atoi(town.ID[len(town.ID)-3:])
+	if err != nil {
+		return inventory.Camera{}, fmt.Errorf("town %s: %w", town.ID, err)
+	}
+	id := CameraID(number, i)
+	rtsp, err := o.Host(i, 0)
+	if err != nil {
+		return inventory.Camera{}, err
+	}
+	still, err := o.Host(i, 1)
+	if err != nil {
+		return inventory.Camera{}, err
+	}
+	look := scene.New(SceneKind(i), SceneSeed(o.Seed, i))
+	c := inventory.Camera{
+		ID: id, Owner: owner(r), Position: within(sub, r),
+		Streams: inventory.Streams{
+			Main: "rtsp://" + rtsp + "/cam/" + id + "/main", Sub: "rtsp://" + rtsp + "/cam/" + id + "/sub",
+			Still: "http://" + still + "/cam/" + id + "/still.jpg",
+		},
+		Login:  inventory.Login{Username: o.Username, Password: o.Password},
+		Patrol: inventory.Patrol{Tier: tier(r), Interval: interval},
+	}
+	where := town.Name + cell.Name
+	if look.Kind() == scene.Street {
+		c.Name = where + streetNames[r.IntN(len(streetNames))] + strconv.Itoa(1+r.IntN(180)) + "号消防通道"
+		c.Zones = []inventory.Zone{{ID: "fl1", Name: "消防通道", Kind: inventory.ZoneFireLane, Area: look.Zone(), Dwell: FireLaneDwell}}
+	} else {
+		c.Name = where + gateNames[r.IntN(len(gateNames))] + strconv.Itoa(1+r.IntN(6)) + "号门"
+		c.Zones = []inventory.Zone{{ID: "ca1", Name: "禁入区", Kind: inventory.ZoneClosedArea, Area: look.Zone()}}
+	}
+	if i%10 == 7 {
+		c.Masks = []inventory.Polygon{look.PrivacyMask()}
+	}
+	return c, nil
+}
+
+func owner(r *rand.Rand) string {
+	switch n := r.IntN(10); {
+	case n < 7:
+		return CityName + "城运中心"
+	case n < 9:
+		return "社区物业"
+	default:
+		return "沿街商户"
+	}
+}
+
+func tier(r *rand.Rand) inventory.Tier {
+	switch n := r.IntN(10); {
+	case n < 1:
+		return inventory.TierHigh
+	case n < 8:
+		return inventory.TierNormal
+	default:
+		return inventory.TierLow
+	}
+}
+
+// within returns a position well inside a sub-cell.
+func within(cell inventory.Cell, r *rand.Rand) inventory.Position {
+	ring := cell.Area[0][0]
+	var mid inventory.Position
+	for _, p := range ring[1:] {
+		mid.Lat += p.Lat / float64(len(ring)-1)
+		mid.Lon += p.Lon / float64(len(ring)-1)
+	}
+	return round(inventory.Position{
+		Lat: mid.Lat + (r.Float64()-0.5)*0.34*sideLat, Lon: mid.Lon + (r.Float64()-0.5)*0.34*sideLon,
+	})
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+
+	"videopatrol/cmd/citysim/city"
+	"videopatrol/cmd/citysim/play"
+	"videopatrol/cmd/citysim/scene"
+	"videopatrol/inventory"
+)
+
+// usageError is a wrong use of the command line.
+type usageError struct{ error }
+
+// cityFlags are the flags that say which city.
+type cityFlags struct {
+	seed     uint64
+	cameras  int
+	hosts    int
+	listen   string
+	username string
+	password string
+}
+
+func (f *cityFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Uint64Var(&f.seed, "seed", 1, "the city; the same seed is the same city")
+	flags.IntVar(&f.cameras, "cameras", 20, "number of cameras")
+	flags.IntVar(&f.hosts, "hosts", 0, "spread the cameras over 127.0.1.1 … 127.0.1.K (0: all at --listen)")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8554", "host:port of RTSP; stills are one port above; port 0 takes free ones")
+	flags.StringVar(&f.username, "user", "citysim", "the cameras' user name")
+	flags.StringVar(&f.password, "password", "citysim", "the cameras' password")
+}
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use: "citysim", Short: "A simulated city of RTSP cameras, with scripted scenes and faults",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand())
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+func serveCommand() *cobra.Command {
+	var f cityFlags
+	var media, script, faults, ledger string
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the city's cameras until interrupted", Args: noArgs,
+		Long: `Serve the city's cameras until interrupted.
+
+A script is a YAML list of rows:
+
+  - camera: 1          # an id, or an index from 0: even ones see a fire lane, odd ones a gate
+    kind: intrusion    # fire_lane_blocked intrusion frozen covered dark
+    after: 20s         # from the start
+    for: 30s
+    every: 2m          # 0: once
+
+Faults are the same rows with the kinds offline silent wrong_password
+no_connections http_server corrupt_h264. Either file may hold either kind. A row
+waits while another one runs before its camera.
+
+One port above RTSP: GET /cam/ID/still.jpg (login), GET /ledger, and
+POST /happenings with a row as JSON, which is due at once.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rows, err := scripts(f, script, faults)
+			if err != nil {
+				return usageError{err}
+			}
+			var out io.Writer
+			if ledger != "" {
+				file, err := os.OpenFile(ledger, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644) //nolint:gosec // the user named it
+				if err != nil {
+					return fmt.Errorf("ledger: %w", err)
+				}
+				defer file.Close()
+				out = file
+			}
+			library, err := newLibrary()
+			if err != nil {
+				return err
+			}
+			log := slog.New(tint.NewHandler(cmd.ErrOrStderr(), &tint.Options{TimeFormat: time.TimeOnly, NoColor: true}))
+			var tell error
+			server, err := play.New(play.Options{
+				Seed: f.seed, Cameras: f.cameras, Hosts: f.hosts, Username: f.username, Password: inventory.Secret(f.password),
+				Listen: f.listen, Media: media, Rows: rows, Ledger: play.NewLedger(out), Library: library, Logger: log,
+				Ready: func(listen string) {
+					tell = json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"listen": listen, "cameras": f.cameras})
+				},
+			})
+			if err != nil {
+				return usageError{err}
+			}
+			return errors.Join(server.Run(cmd.Context()), tell)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&media, "media", "", "play the video files of this folder instead of scenes")
+	cmd.Flags().StringVar(&script, "script", "none", "what happens: demo, random:SEED, none, or a YAML file")
+	cmd.Flags().StringVar(&faults, "faults", "", "what befalls connections: a YAML file")
+	cmd.Flags().StringVar(&ledger, "ledger", "", "write what happens to this file, as JSON lines")
+	return cmd
+}
+
+// scripts reads what the flags name.
+func scripts(f cityFlags, script, faults string) ([]play.Row, error) {
+	var rows []play.Row
+	switch seed, random := strings.CutPrefix(script, "random:"); {
+	case script == "none" || script == "":
+	case script == "demo":
+		rows = play.DemoScript(f.cameras)
+	case random:
+		n, err := strconv.ParseUint(seed, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("--script %s: want a number after random:", script)
+		}
+		rows = play.RandomScript(n, f.cameras)
+	default:
+		var err error
+		if rows, err = scriptFile(script); err != nil {
+			return nil, err
+		}
+	}
+	if faults == "" {
+		return rows, nil
+	}
+	more, err := scriptFile(faults)
+	return append(rows, more...), err
+}
+
+func scriptFile(name string) ([]play.Row, error) {
+	file, err := os.Open(name) //nolint:gosec // the user named it
+	if err != nil {
+		return nil, fmt.Errorf("script: %w", err)
+	}
+	defer file.Close()
+	rows, err := play.ParseScript(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return rows, nil
+}
+
+func newLibrary() (*play.Library, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("a place to keep the scenes: %w", err)
+	}
+	return play.NewLibrary(filepath.Join(cache, "citysim"), runtime.GOMAXPROCS(0))
+}
+
+func inventoryCommand() *cobra.Command {
+	var f cityFlags
+	var form string
+	cmd := &cobra.Command{
+		Use: "inventory", Short: "Write the city's cameras as CSV, or its grid as GeoJSON", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := city.New(city.Options{
+				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts,
+				Username: f.username, Password: inventory.Secret(f.password),
+			})
+			if err != nil {
+				return usageError{err}
+			}
+			switch form {
+			case "csv":
+				return c.WriteCSV(cmd.OutOrStdout())
+			case "geojson":
+				return c.WriteGeoJSON(cmd.OutOrStdout())
+			default:
+				return usageError{fmt.Errorf("--format %q: want csv or geojson", form)}
+			}
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&form, "format", "csv", "csv (cameras) or geojson (grid)")
+	return cmd
+}
+
+func renderCommand() *cobra.Command {
+	var seed uint64
+	var cameras int
+	var out string
+	cmd := &cobra.Command{
+		Use: "render", Short: "Write every take of the first cameras as H.264, and pictures to look at", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := os.MkdirAll(out, 0o755); err != nil { //nolint:gosec // made-up pictures are no secret
+				return fmt.Errorf("render: %w", err)
+			}
+			library, err := play.NewLibrary(out, 1)
+			if err != nil {
+				return err
+			}
+			for i := range cameras {
+				if err := renderCamera(cmd.Context(), library, out, i, seed); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "the city")
+	cmd.Flags().IntVar(&cameras, "cameras", 2, "number of cameras")
+	cmd.Flags().StringVar(&out, "out", "citysim-scenes", "folder to write to")
+	return cmd
+}
+
+// renderCamera writes one camera's takes and a picture of each.
+func renderCamera(ctx context.Context, library *play.Library, out string, index int, seed uint64) error {
+	kind, sceneSeed := city.SceneKind(index), city.SceneSeed(seed, index)
+	if _, err := library.Scene(ctx, kind, sceneSeed, scene.Takes()...); err != nil {
+		return err
+	}
+	s := scene.New(kind, sceneSeed)
+	painter, frame := s.NewPainter(), scene.NewFrame()
+	for _, t := range scene.Takes() {
+		gop := s.GOPs(t) / 2
+		painter.Draw(frame, t, gop, scene.GOPFrames/2)
+		file, err := os.Create(filepath.Join(out, fmt.Sprintf("%03d-%s-%s.png", index, kind, t))) //nolint:gosec // the user named the folder
+		if err != nil {
+			return fmt.Errorf("render: %w", err)
+		}
+		if err := errors.Join(png.Encode(file, frame.Image()), file.Close()); err != nil {
+			return fmt.Errorf("render: %w", err)
+		}
+	}
+	return nil
+}
