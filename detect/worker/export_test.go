@@ -12,11 +12,6 @@ import (
 // What the black-box tests need of the inside: the wire format, to fuzz it
 // and to lie in it, and the pure decisions.
 
-const (
-	MaxHeader = maxHeader
-	LevelBoth = levelBoth
-)
-
 var ErrGarbled = errGarbled
 
 // HelloMessage is what a child says first.

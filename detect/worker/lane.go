@@ -120,6 +120,9 @@ func (l *lane) judge(ctx context.Context, t turn) {
 		l.skip(t, whyConfig, streams.ReasonConfig)
 	default:
 		l.child.known[t.sample.Camera] = t.revision
+		if a.Dropped {
+			delete(l.child.known, t.sample.Camera)
+		}
 		l.accept(ctx, t, a)
 	}
 }

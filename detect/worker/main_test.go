@@ -249,7 +249,7 @@ func (w *watcher) See(p detect.Picture, received time.Time) (detect.Result, erro
 	case "dark":
 		r.Scene.Fault = detect.SceneDark
 	case "unfit":
-		return r, errors.New("too small to judge")
+		return r, errors.New("no JPEG of it")
 	case "begin":
 		phase, w.state.Began = detect.PhaseBegin, received
 	case "continue":

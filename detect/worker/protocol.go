@@ -25,10 +25,10 @@ const (
 	protocolVersion = 1
 	prefixSize      = 8
 
-	maxSample     = 16 << 20 // encoded bytes of one sample, parameter sets included
+	maxSample     = 8 << 20 // encoded bytes of one sample, parameter sets included
 	maxNALUs      = 1024
 	maxHeader     = 1 << 20
-	maxCheckpoint = 64 << 10
+	maxCheckpoint = 128 << 10
 	maxPicture    = 2 << 20 // one masked JPEG
 	maxFindings   = 32      // of one sample
 	maxBoxes      = 64
@@ -74,8 +74,11 @@ type answer struct {
 	// result.
 	Refused string `json:"refused,omitempty"`
 	// Forgot says why the checkpoint that was sent could not be restored.
-	Forgot string      `json:"forgot,omitempty"`
-	Sizes  answerSizes `json:"sizes"`
+	Forgot string `json:"forgot,omitempty"`
+	// Dropped: the watch failed over this sample and is gone; the next one
+	// starts from the parent's checkpoint, so that no finding is lost.
+	Dropped bool        `json:"dropped,omitempty"`
+	Sizes   answerSizes `json:"sizes"`
 
 	checkpoint []byte
 }

@@ -111,7 +111,7 @@ func (k *quarantine) prune(now time.Time) error {
 	}
 	oldest := now.Add(-keptFor).UTC().Format("20060102T150405.000")
 	var errs []error
-	samples, bytes := 0, int64(0)
+	samples, bytes, last := 0, int64(0), ""
 	for _, e := range slices.Backward(entries) {
 		stem, ext, _ := cutLast(e.Name(), ".")
 		if !ours(ext) {
@@ -120,7 +120,8 @@ func (k *quarantine) prune(now time.Time) error {
 		if info, err := e.Info(); err == nil {
 			bytes += info.Size()
 		}
-		if ext != "json" {
+		if stem != last {
+			last = stem
 			samples++
 		}
 		if samples > keptSamples || bytes > keptBytes || stem < oldest {

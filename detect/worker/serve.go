@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"time"
-	_ "time/tzdata" // a confined worker reads no file, and watches need time zones
 
 	"golang.org/x/sys/unix"
 
@@ -20,11 +19,12 @@ import (
 
 // A Watcher is one camera's memory; detect.Watch is one.
 type Watcher interface {
-	// See judges a picture. An error means that the picture cannot be judged.
+	// See judges a picture. After an error the watcher is not used any more:
+	// a new one is restored with the next sample.
 	See(p detect.Picture, received time.Time) (detect.Result, error)
 	// Configure takes a changed config.
 	Configure(c detect.Config) error
-	// Checkpoint returns the memory in at most 64 kB.
+	// Checkpoint returns the memory in at most 128 KiB.
 	Checkpoint() []byte
 	// Restore takes the memory of an earlier watch. After an error the
 	// watcher is not used any more.
@@ -172,7 +172,13 @@ func (s *server) handle(q *request) *answer {
 		a.Refused = shorten(err.Error())
 		return &a
 	}
-	r := s.see(w, q.unit)
+	r, err := s.see(w, q.unit)
+	if err != nil {
+		// Its memory may have moved on past findings that nobody got.
+		delete(s.watches, q.Camera)
+		a.Dropped = true
+		r.Undecodable = shorten(err.Error())
+	}
 	r.Camera, r.Received = q.Camera, q.Received
 	a.Result = &r
 	if now := time.Now(); r.Undecodable == "" && (turned(r.Findings) || now.Sub(w.saved) >= s.o.CheckpointEvery) {
@@ -209,22 +215,24 @@ func (s *server) watch(q *request, a *answer) (*watch, error) {
 	return w, nil
 }
 
-func (s *server) see(w *watch, u streams.Unit) detect.Result {
+// see decodes and judges. A unit that does not decode is a result; an error
+// means that the watch failed.
+func (s *server) see(w *watch, u streams.Unit) (detect.Result, error) {
 	start := time.Now()
 	p, err := s.o.Decoder.Decode(u)
-	decode := time.Since(start).Seconds()
-	var r detect.Result
-	if err == nil {
-		r, err = w.See(p, u.Received)
-	}
 	if err != nil {
-		return detect.Result{Undecodable: shorten(err.Error())}
+		return detect.Result{Undecodable: shorten(err.Error())}, nil
+	}
+	decode := time.Since(start).Seconds()
+	r, err := w.See(p, u.Received)
+	if err != nil {
+		return detect.Result{}, err
 	}
 	if r.Stages == nil {
 		r.Stages = make(map[string]float64, 1)
 	}
 	r.Stages[stageDecode] = decode
-	return r
+	return r, nil
 }
 
 // checkpoint is nil when the watch has none of an allowed size.
