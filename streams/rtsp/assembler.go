@@ -1,0 +1,430 @@
+package rtsp
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"videopatrol/streams"
+)
+
+const (
+	// maxUnit and maxNALUs cap one key unit. gortsplib itself would let it
+	// grow to 8 MiB.
+	maxUnit  = 2 << 20
+	maxNALUs = 64
+	// maxParam and maxParams cap parameter sets: bytes of one, and number of
+	// one type.
+	maxParam  = 4 << 10
+	maxParams = 16
+	// holdStep is how media memory is reserved while a unit grows.
+	holdStep = 64 << 10
+)
+
+// kind is what a NAL unit means to the gateway.
+type kind int
+
+const (
+	kindOther kind = iota
+	kindKey        // a slice of a picture that can be decoded alone
+	kindVPS
+	kindSPS
+	kindPPS
+	kinds
+)
+
+func (k kind) param() bool { return k == kindVPS || k == kindSPS || k == kindPPS }
+
+// assembler turns the RTP packets of one video track into key units
+// (H.264: RFC 6184; H.265: RFC 7798, without DONL). It looks at each packet's
+// first bytes only, until a key unit is wanted. It is not safe for concurrent
+// use.
+type assembler struct {
+	h265 bool
+	r    streams.Receiver
+	// cameraTime tells when the camera says a timestamp was.
+	cameraTime func(timestamp uint32) time.Time
+
+	params [kinds][][]byte // newest parameter sets; never changed in place
+	group  [kinds][][]byte // those that came since the last slice
+
+	seq     uint16
+	started bool // seq holds the last packet's
+
+	ts      uint32 // timestamp of the newest key unit seen
+	keySeen bool   // ts is valid
+
+	active  bool
+	buf     []byte
+	ends    []int // where each NAL unit of buf ends
+	inFU    bool  // the last NAL unit of buf is not complete
+	held    int
+	sizeWas int // of the last unit: the next one's buffer
+}
+
+func newAssembler(h265 bool, r streams.Receiver) *assembler {
+	if r.Hold == nil {
+		r.Hold = func(int) bool { return true }
+	}
+	if r.Dropped == nil {
+		r.Dropped = func(streams.Reason, string) {}
+	}
+	return &assembler{h265: h265, r: r, cameraTime: func(uint32) time.Time { return time.Time{} }}
+}
+
+// setParam takes a parameter set from the SDP.
+func (a *assembler) setParam(nalu []byte) {
+	if k := a.kindOf(nalu); k.param() && len(nalu) <= maxParam {
+		a.params[k] = [][]byte{bytes.Clone(nalu)}
+	}
+}
+
+func (a *assembler) kindOf(nalu []byte) kind {
+	if len(nalu) == 0 {
+		return kindOther
+	}
+	if a.h265 {
+		return kindH265(nalu[0] >> 1 & 0x3f)
+	}
+	return kindH264(nalu[0] & 0x1f)
+}
+
+// kindH264 is by nal_unit_type (ITU-T H.264 table 7-1).
+func kindH264(t byte) kind {
+	switch t {
+	case 5:
+		return kindKey
+	case 7:
+		return kindSPS
+	case 8:
+		return kindPPS
+	default:
+		return kindOther
+	}
+}
+
+// kindH265 is by nal_unit_type (ITU-T H.265 table 7-1); 16 to 21 are the
+// pictures of a random access point.
+func kindH265(t byte) kind {
+	switch {
+	case t >= 16 && t <= 21:
+		return kindKey
+	case t == 32:
+		return kindVPS
+	case t == 33:
+		return kindSPS
+	case t == 34:
+		return kindPPS
+	default:
+		return kindOther
+	}
+}
+
+// push takes the next packet. What it keeps it copies.
+func (a *assembler) push(p *rtp.Packet, now time.Time) {
+	if a.started && p.SequenceNumber != a.seq+1 {
+		if p.SequenceNumber == a.seq {
+			return // sent twice
+		}
+		if a.active {
+			a.drop(streams.ReasonCorrupt, "packets are missing inside its key units")
+		}
+	}
+	a.seq, a.started = p.SequenceNumber, true
+
+	if a.active && p.Timestamp != a.ts {
+		a.finish(now) // a camera that sets no marker
+	}
+	if len(p.Payload) == 0 {
+		return
+	}
+	a.payload(p.Payload, p.Timestamp, now)
+	// A marker on a parameter set or inside a fragmented unit ends nothing.
+	if p.Marker && a.active && !a.inFU && len(a.ends) > 0 {
+		a.finish(now)
+	}
+}
+
+func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
+	if len(b) > 4 && b[0] == 0 && b[1] == 0 {
+		// A start code where a header should be.
+		for part := range splitAnnexB(b) {
+			a.whole(part, ts, now)
+		}
+		return
+	}
+	if a.h265 {
+		switch b[0] >> 1 & 0x3f {
+		case 48: // aggregation packet
+			a.aggregate(b[min(2, len(b)):], ts, now)
+		case 49:
+			if len(b) >= 4 {
+				t := b[2] & 0x3f
+				a.fragment(b[2], kindH265(t), []byte{b[0]&0x81 | t<<1, b[1]}, b[3:], ts, now)
+			}
+		case 50: // PACI: nothing in the wild sends it
+		default:
+			if len(b) > 2 {
+				a.whole(b, ts, now)
+			}
+		}
+		return
+	}
+	switch t := b[0] & 0x1f; {
+	case t == 24: // STAP-A
+		a.aggregate(b[1:], ts, now)
+	case t == 28: // FU-A
+		if len(b) >= 3 {
+			a.fragment(b[1], kindH264(b[1]&0x1f), []byte{b[0]&0xe0 | b[1]&0x1f}, b[2:], ts, now)
+		}
+	case t >= 1 && t <= 23:
+		a.whole(b, ts, now)
+	}
+}
+
+// aggregate takes NAL units with a two-byte size before each.
+func (a *assembler) aggregate(b []byte, ts uint32, now time.Time) {
+	for len(b) > 2 {
+		size := int(b[0])<<8 | int(b[1])
+		b = b[2:]
+		if size == 0 || size > len(b) {
+			return
+		}
+		a.whole(b[:size], ts, now)
+		b = b[size:]
+	}
+}
+
+// whole takes one complete NAL unit.
+func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
+	k := a.kindOf(nalu)
+	if k != kindOther && hasStartCode(nalu) {
+		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
+		for part := range splitAnnexB(nalu) {
+			if !hasStartCode(part) {
+				a.whole(part, ts, now)
+			}
+		}
+		return
+	}
+	switch {
+	case k.param():
+		a.addParam(k, nalu)
+	case k == kindKey:
+		if a.begin(ts, now) && a.add(nalu) {
+			a.endNALU()
+		}
+	}
+}
+
+// fragment takes a piece of a NAL unit; head is its rebuilt header, and flags
+// hold the start and end bits.
+func (a *assembler) fragment(flags byte, k kind, head, b []byte, ts uint32, now time.Time) {
+	start, end := flags&0x80 != 0, flags&0x40 != 0
+	switch {
+	case start && end: // forbidden, and sent by some
+		a.whole(append(head, b...), ts, now)
+		return
+	case start:
+		// A parameter set too big for a packet is a whole key unit with
+		// start codes inside.
+		if (k == kindKey || k == kindSPS && !a.h265 || k == kindVPS && a.h265) && a.begin(ts, now) {
+			if a.inFU {
+				a.endNALU() // the camera forgot the end bit
+			}
+			a.inFU = true
+			if !a.add(head) || !a.add(b) {
+				return
+			}
+		}
+		return
+	case !a.active || !a.inFU:
+		if k == kindKey {
+			a.ts, a.keySeen = ts, true // its first packet is missing: leave the rest of it
+		}
+		return
+	}
+	if a.add(b) && end {
+		a.endNALU()
+	}
+}
+
+// addParam notes a parameter set that came in band.
+func (a *assembler) addParam(k kind, nalu []byte) {
+	if len(nalu) > maxParam || len(a.group[k]) >= maxParams {
+		return
+	}
+	for _, known := range a.group[k] {
+		if bytes.Equal(known, nalu) {
+			return
+		}
+	}
+	for _, known := range a.params[k] {
+		if bytes.Equal(known, nalu) {
+			a.group[k] = append(a.group[k], known) // as last time: no copy
+			return
+		}
+	}
+	a.group[k] = append(a.group[k], bytes.Clone(nalu))
+}
+
+// useParams makes what came in band the newest: in band wins over the SDP.
+func (a *assembler) useParams() {
+	for k := range a.group {
+		if len(a.group[k]) > 0 {
+			a.params[k], a.group[k] = a.group[k], nil
+		}
+	}
+}
+
+// begin notes a slice of the key unit at ts, and tells whether it is being
+// assembled.
+func (a *assembler) begin(ts uint32, now time.Time) bool {
+	if a.keySeen && a.ts == ts {
+		return a.active
+	}
+	a.ts, a.keySeen = ts, true
+	a.r.KeySeen(now)
+	if !a.r.Want(now) {
+		a.useParams()
+		return false
+	}
+	a.active, a.inFU = true, false
+	a.ends = a.ends[:0]
+	return true
+}
+
+// add appends bytes to the unit, unless that breaks a cap.
+func (a *assembler) add(b []byte) bool {
+	size := len(a.buf) + len(b)
+	if size > maxUnit {
+		a.drop(streams.ReasonMemory, fmt.Sprintf("a key unit is larger than %d bytes", maxUnit))
+		return false
+	}
+	if size > a.held {
+		step := max(holdStep, size-a.held)
+		if !a.r.Hold(step) {
+			a.drop(streams.ReasonMemory, "the gateway's media memory is spent")
+			return false
+		}
+		a.held += step
+	}
+	if a.buf == nil {
+		a.buf = make([]byte, 0, max(len(b), a.sizeWas+a.sizeWas/8))
+	}
+	a.buf = append(a.buf, b...)
+	return true
+}
+
+func (a *assembler) endNALU() {
+	a.inFU = false
+	if len(a.ends) == maxNALUs {
+		a.drop(streams.ReasonCorrupt, fmt.Sprintf("a key unit has more than %d NAL units", maxNALUs))
+		return
+	}
+	a.ends = append(a.ends, len(a.buf))
+}
+
+// drop gives up the unit that is being assembled; the next one is taken.
+func (a *assembler) drop(r streams.Reason, why string) {
+	a.reset()
+	a.r.Dropped(r, why)
+}
+
+func (a *assembler) reset() {
+	if a.held > 0 {
+		a.r.Hold(-a.held)
+	}
+	a.active, a.inFU, a.buf, a.held = false, false, nil, 0
+	a.ends = a.ends[:0]
+}
+
+// finish hands on the unit, whole or not at all.
+func (a *assembler) finish(now time.Time) {
+	if a.inFU {
+		a.endNALU() // no packet is missing, so the camera forgot the end bit
+		if !a.active {
+			return
+		}
+	}
+	nalus := make([][]byte, 0, len(a.ends))
+	from := 0
+	for _, to := range a.ends {
+		nalu := a.buf[from:to:to]
+		from = to
+		if !hasStartCode(nalu) {
+			nalus = append(nalus, nalu)
+			continue
+		}
+		for part := range splitAnnexB(nalu) {
+			switch k := a.kindOf(part); {
+			case k.param():
+				a.addParam(k, part)
+			case k == kindKey && len(nalus) < maxNALUs:
+				nalus = append(nalus, part)
+			}
+		}
+	}
+	a.useParams()
+	params := a.paramSets()
+	switch {
+	case len(nalus) == 0:
+		a.reset() // start codes, and no picture among them
+		return
+	case params == nil:
+		a.drop(streams.ReasonCorrupt, "its key units come without parameter sets")
+		return
+	}
+	u := streams.Unit{
+		Codec: streams.CodecH264, Params: params, NALUs: nalus,
+		Received: now, CameraTime: a.cameraTime(a.ts),
+	}
+	if a.h265 {
+		u.Codec = streams.CodecH265
+	}
+	a.sizeWas = len(a.buf)
+	// What the unit holds passes on with it, the reserve beyond it does not.
+	if spare := a.held - len(a.buf); spare > 0 {
+		a.r.Hold(-spare)
+	}
+	a.active, a.buf, a.held = false, nil, 0
+	a.ends = a.ends[:0]
+	a.r.Unit(u)
+}
+
+// paramSets returns the parameter sets to decode with, nil when one is missing.
+func (a *assembler) paramSets() [][]byte {
+	if len(a.params[kindSPS]) == 0 || len(a.params[kindPPS]) == 0 {
+		return nil
+	}
+	if a.h265 && len(a.params[kindVPS]) == 0 {
+		return nil
+	}
+	var all [][]byte
+	for _, k := range []kind{kindVPS, kindSPS, kindPPS} {
+		all = append(all, a.params[k]...)
+	}
+	return all
+}
+
+// hasStartCode tells whether a NAL unit holds the three bytes that no NAL unit
+// may hold (ITU-T H.264 7.4.1).
+func hasStartCode(nalu []byte) bool { return bytes.Contains(nalu, startCode) }
+
+var startCode = []byte{0, 0, 1}
+
+// splitAnnexB yields the NAL units of a byte stream (ITU-T H.264 annex B).
+func splitAnnexB(b []byte) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(b) > 0 {
+			part, rest, _ := bytes.Cut(b, startCode)
+			b = rest
+			// Zeros before a start code belong to it.
+			if part = bytes.TrimRight(part, "\x00"); len(part) > 0 && !yield(part) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package rtsp
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/bluenviron/gortsplib/v4/pkg/base"
+	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+
+	"videopatrol/streams"
+)
+
+// stage is how far a conversation got.
+type stage string
+
+const (
+	stageDial     stage = "dial"
+	stageDescribe stage = "DESCRIBE"
+	stageSetup    stage = "SETUP"
+	stagePlay     stage = "PLAY"
+	stagePlaying  stage = "playing"
+)
+
+// maxText is how much of a camera's own words is kept.
+const maxText = 120
+
+// clip cuts text that a camera sent; whoever shows it quotes it.
+func clip(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
+}
+
+// cameraError keeps the cause for errors.Is, and shows a safe text: quoted,
+// cut short, and without the password that a hostile camera may send back.
+type cameraError struct {
+	text  string
+	cause error
+}
+
+func (e *cameraError) Error() string { return e.text }
+
+func (e *cameraError) Unwrap() error { return e.cause }
+
+// explain gives an error of the library or the system its Reason.
+func explain(at stage, err error, password string) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*streams.Error](err); ok {
+		return e
+	}
+	text := err.Error()
+	if password != "" {
+		text = strings.ReplaceAll(text, password, "…")
+	}
+	safe := &cameraError{text: string(at) + ": " + strconv.Quote(clip(text)), cause: err}
+	return &streams.Error{Reason: reasonOf(at, err), Err: safe}
+}
+
+// reasonOf names what went wrong at a stage of the conversation.
+func reasonOf(at stage, err error) streams.Reason {
+	if e, ok := errors.AsType[liberrors.ErrClientBadStatusCode](err); ok {
+		return reasonOfStatus(at, e.Code)
+	}
+	if r := reasonOfProtocol(err); r != streams.ReasonNone {
+		return r
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return streams.ReasonUnreachable
+	}
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH),
+		errors.Is(err, syscall.EADDRNOTAVAIL):
+		return streams.ReasonUnreachable
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return streams.ReasonTimeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return streams.ReasonClosed
+	default:
+		return streams.ReasonProtocol
+	}
+}
+
+// reasonOfProtocol names the library's own errors; ReasonNone for others.
+func reasonOfProtocol(err error) streams.Reason {
+	if _, ok := errors.AsType[liberrors.ErrClientAuthSetup](err); ok {
+		return streams.ReasonAuth // it asks for a login in no way that we know
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientRequestTimedOut](err); ok {
+		return streams.ReasonTimeout
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTCPTimeout](err); ok {
+		return streams.ReasonStalled
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTerminated](err); ok {
+		return streams.ReasonClosed
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientServerRequestedUDP](err); ok {
+		return streams.ReasonUnsupported
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return streams.ReasonNotRTSP
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return streams.ReasonConfig // a person must trust or replace it
+	}
+	return streams.ReasonNone
+}
+
+// reasonOfStatus names a refusal by its status code (RFC 2326 section 7.1.1).
+// Recorders answer 453, 503 or 500 when they have no session left.
+func reasonOfStatus(at stage, code base.StatusCode) streams.Reason {
+	switch code {
+	case base.StatusUnauthorized, base.StatusForbidden:
+		return streams.ReasonAuth
+	case base.StatusNotFound, base.StatusGone:
+		return streams.ReasonNotFound
+	case base.StatusNotEnoughBandwidth, base.StatusServiceUnavailable:
+		return streams.ReasonSessionLimit
+	case base.StatusInternalServerError:
+		if at == stageSetup || at == stagePlay {
+			return streams.ReasonSessionLimit
+		}
+		return streams.ReasonProtocol
+	case base.StatusUnsupportedTransport, base.StatusUnsupportedMediaType:
+		return streams.ReasonUnsupported
+	case base.StatusMovedPermanently, base.StatusFound, base.StatusSeeOther, base.StatusUseProxy:
+		return streams.ReasonRedirect
+	default:
+		return streams.ReasonProtocol
+	}
+}

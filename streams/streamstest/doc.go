@@ -1,0 +1,3 @@
+// Package streamstest is the fake camera of the tests: a real RTSP server on
+// a loopback port, whose faults are options.
+package streamstest
