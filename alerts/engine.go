@@ -1,0 +1,329 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"videopatrol/detect"
+	"videopatrol/inventory"
+)
+
+// System is who makes the steps that no person makes.
+const System = "system"
+
+// Pictures keeps pictures by the SHA-256 of their bytes.
+type Pictures interface {
+	// Put returns the hash once the picture is durable. Putting the same
+	// picture again is harmless.
+	Put(ctx context.Context, picture []byte) (sha256 string, err error)
+	// Open returns ErrNotFound when there is no such picture.
+	Open(ctx context.Context, sha256 string) (io.ReadSeekCloser, error)
+}
+
+// Options says what an Engine works with.
+type Options struct {
+	// Store and Inventory are required.
+	Store     Store
+	Inventory func() inventory.Snapshot
+	// Pictures takes the evidence; required.
+	Pictures Pictures
+	// Kinds says how leads of each kind are shown; nil is DefaultKinds. A
+	// kind that is not there is medium and goes by its own name.
+	Kinds map[detect.Kind]KindInfo
+	// Outbox takes what the sinks are to be told; nil tells nobody.
+	Outbox *Outbox
+	// CanaryCamera is the camera whose leads are canaries; "" is none.
+	CanaryCamera string
+	// Changed is told after the commit. It must not block and must not call
+	// the Engine. Step is zero when the lead's condition or an order changed
+	// and its state did not. Changes that happen at the same time may come
+	// in any order: of one lead the higher version is the newer one.
+	Changed func(Change)
+	// NewID makes a lead's id; nil makes UUIDs version 7.
+	NewID func() (string, error)
+	// Log nil is silent, Registerer nil keeps no metrics.
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Engine folds findings into leads and carries leads through their states.
+// It is safe for concurrent use and runs nothing of its own.
+type Engine struct {
+	store    Store
+	pictures Pictures
+	places   places
+	kinds    map[detect.Kind]KindInfo
+	outbox   *Outbox
+	canary   string
+	changed  func(Change)
+	newID    func() (string, error)
+	log      *slog.Logger
+	metrics  *metrics
+}
+
+var (
+	_ Desk            = (*Engine)(nil)
+	_ Journal         = (*Engine)(nil)
+	_ detect.Reporter = (*Engine)(nil)
+)
+
+// New returns an Engine.
+func New(o Options) (*Engine, error) {
+	switch {
+	case o.Store == nil:
+		return nil, errors.New("alerts: a Store is required")
+	case o.Inventory == nil:
+		return nil, errors.New("alerts: an Inventory is required")
+	case o.Pictures == nil:
+		return nil, errors.New("alerts: Pictures are required")
+	}
+	if o.Changed == nil {
+		o.Changed = func(Change) {}
+	}
+	if o.NewID == nil {
+		o.NewID = newID
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(o.Store, o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		store:    o.Store,
+		pictures: o.Pictures,
+		places:   places{inventory: o.Inventory},
+		kinds:    cloneKinds(o.Kinds),
+		outbox:   o.Outbox,
+		canary:   o.CanaryCamera,
+		changed:  o.Changed,
+		newID:    o.NewID,
+		log:      o.Log,
+		metrics:  m,
+	}, nil
+}
+
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	return id.String(), err
+}
+
+// Report is Observe, for a detect.Reporter.
+func (e *Engine) Report(ctx context.Context, f detect.Finding) error { return e.Observe(ctx, f) }
+
+// Observe folds a finding into its condition and the condition's lead; see
+// Fold. It returns nil once that is durable. A finding may be observed again,
+// at any time and in any order: it changes nothing.
+func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
+	if err := check(f); err != nil {
+		return err
+	}
+	f.Began, f.At = micros(f.Began), micros(f.At)
+	sha, err := e.keep(ctx, f)
+	if err != nil {
+		return err
+	}
+	var out Outcome
+	var lead Lead
+	err = e.store.Write(ctx, func(tx Tx) error {
+		var err error
+		lead, out, err = e.fold(ctx, tx, f, sha)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
+	}
+	e.metrics.folded(out)
+	if out == OutcomeRaised {
+		e.metrics.raised(lead)
+		e.outbox.wake()
+	}
+	if lead.ID != "" {
+		c := Change{Lead: lead}
+		if out == OutcomeRaised {
+			c.Step = firstStep(lead)
+		}
+		e.changed(c)
+	}
+	return nil
+}
+
+// check refuses a finding that could not be told from others.
+func check(f detect.Finding) error {
+	switch {
+	case f.Camera == "" || f.Zone == "" || f.Rule.ID == "":
+		return errors.New("observe: a finding names its camera, zone and rule")
+	case f.Kind == "":
+		return errors.New("observe: a finding has a kind")
+	case f.Phase != detect.PhaseBegin && f.Phase != detect.PhaseContinue && f.Phase != detect.PhaseEnd:
+		return fmt.Errorf("observe: a finding has no phase %q", f.Phase)
+	case f.Began.IsZero() || f.At.IsZero():
+		return errors.New("observe: a finding says when it began and when it was seen")
+	}
+	return nil
+}
+
+// keep makes a finding's picture durable before the transaction that will
+// name it, when it is wanted. A file that no lead names is harmless.
+func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err error) {
+	if len(f.Picture) == 0 {
+		return "", nil
+	}
+	have, err := e.store.Condition(ctx, f.Key(), f.Began)
+	if err != nil {
+		return "", fmt.Errorf("observe: %w", err)
+	}
+	c, out := Fold(have, f)
+	if _, wanted := keepPicture(c, out, f); !wanted {
+		return "", nil
+	}
+	if sha, err = e.pictures.Put(ctx, f.Picture); err != nil {
+		return "", fmt.Errorf("keep the picture of camera %s: %w", f.Camera, err)
+	}
+	return sha, nil
+}
+
+// fold is the transaction of Observe. It returns the lead where that changed
+// for those who look at it, else the zero Lead.
+func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) (Lead, Outcome, error) {
+	have, err := tx.Condition(ctx, f.Key(), f.Began)
+	if err != nil {
+		return Lead{}, "", err
+	}
+	c, out := Fold(have, f)
+	if out == OutcomeRepeated {
+		return Lead{}, out, nil
+	}
+	// The record may have moved on since keep looked: its word counts here.
+	counted, wanted := keepPicture(c, out, f)
+	if wanted = wanted && sha != ""; wanted {
+		c = counted
+	}
+	var lead Lead
+	switch {
+	case out == OutcomeRaised:
+		lead, c, err = e.raise(ctx, tx, c, f)
+	case out == OutcomeSeen && !wanted:
+		return Lead{}, out, tx.SaveCondition(ctx, c)
+	default:
+		lead, err = touch(ctx, tx, c)
+	}
+	if err != nil {
+		return Lead{}, "", err
+	}
+	if err := tx.SaveCondition(ctx, c); err != nil {
+		return Lead{}, "", err
+	}
+	if have.Known == "" {
+		if err := tx.KnowBegan(ctx, c.Key, f.Began, c.Lead); err != nil {
+			return Lead{}, "", err
+		}
+	}
+	if wanted && lead.ID != "" {
+		ev := Evidence{SHA256: sha, Phase: f.Phase, TakenAt: f.At, Boxes: f.Boxes, Size: len(f.Picture)}
+		if err := tx.AddEvidence(ctx, lead.ID, ev); err != nil {
+			return Lead{}, "", err
+		}
+		lead.Evidence = append(lead.Evidence, ev)
+	}
+	if out == OutcomeRaised {
+		err = e.notify(ctx, tx, lead, firstStep(lead), nil)
+	}
+	return lead, out, err
+}
+
+// raise adds the lead of a new condition, with its first step.
+func (e *Engine) raise(ctx context.Context, tx Tx, c Condition, f detect.Finding) (Lead, Condition, error) {
+	id, err := e.newID()
+	if err != nil {
+		return Lead{}, c, fmt.Errorf("make a lead's id: %w", err)
+	}
+	info, ok := e.kinds[f.Kind]
+	if !ok {
+		info = KindInfo{Severity: SeverityMedium, Title: detect.Text{ZH: string(f.Kind), EN: string(f.Kind)}}
+	}
+	at := e.places.of(f)
+	c.Lead = id
+	lead := withCondition(Lead{
+		ID: id, Kind: f.Kind, Severity: info.Severity, State: LeadRaised, Version: 1,
+		Summary: summarize(info.Title, f.Why), Rule: f.Rule,
+		Camera: at.Camera, Zone: at.Zone, Grid: at.Grid,
+		RaisedAt: tx.Now(), Changed: tx.Now(),
+		Canary: e.canary != "" && f.Camera == e.canary,
+	}, c)
+	if err := tx.AddAudit(ctx, auditOf(lead, firstStep(lead), "")); err != nil {
+		return Lead{}, c, err
+	}
+	if lead.Number, err = tx.AddLead(ctx, lead); err != nil {
+		return Lead{}, c, err
+	}
+	return lead, c, tx.AddStep(ctx, lead.ID, firstStep(lead))
+}
+
+// touch brings what a lead shows of its condition up to date. A condition
+// outlives its lead: then there is nothing to touch.
+func touch(ctx context.Context, tx Tx, c Condition) (Lead, error) {
+	lead, err := tx.Lead(ctx, c.Lead)
+	if errors.Is(err, ErrNotFound) {
+		return Lead{}, nil
+	}
+	if err != nil {
+		return Lead{}, err
+	}
+	lead = withCondition(lead, c)
+	return lead, tx.SaveLead(ctx, lead)
+}
+
+func withCondition(l Lead, c Condition) Lead {
+	l.BeganAt, l.LastSeenAt, l.EndedAt = c.Began, c.LastSeen, nil
+	if !c.Ended.IsZero() {
+		l.EndedAt = &c.Ended
+	}
+	return l
+}
+
+func firstStep(l Lead) Step {
+	return Step{Version: 1, At: l.RaisedAt, By: System, To: LeadRaised}
+}
+
+// Running lists the conditions that have not ended, for watches that lost
+// their memory. A condition whose camera or zone is gone for good ends by
+// observing its end.
+func (e *Engine) Running(ctx context.Context) ([]detect.Condition, error) {
+	return e.store.Running(ctx)
+}
+
+// notify writes what the sinks are to be told of a step.
+func (e *Engine) notify(ctx context.Context, tx Tx, lead Lead, step Step, orders []Order) error {
+	for _, sink := range e.outbox.subscribers(lead, step) {
+		n := Notice{ID: fmt.Sprintf("%s-%d", lead.ID, step.Version), Sink: sink, Lead: lead, Step: step, Orders: orders}
+		if err := tx.AddNotice(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// auditOf is the audit row of a step.
+func auditOf(l Lead, s Step, client string) AuditRow {
+	detail := fmt.Sprintf("%s → %s, version %d", s.From, s.To, s.Version)
+	if s.Note != "" {
+		detail += ": " + s.Note
+	}
+	return AuditRow{
+		At: s.At, By: s.By, Action: "transition", Object: "lead/" + l.ID,
+		Purpose: s.Reason, Client: client, Detail: strings.TrimPrefix(detail, " "),
+	}
+}
+
+// micros is a time as the record keeps it.
+func micros(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }

@@ -1,0 +1,108 @@
+package alerts
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"videopatrol/detect"
+	"videopatrol/inventory"
+)
+
+// KindInfo is how leads of a kind are shown.
+type KindInfo struct {
+	Severity Severity
+	Title    detect.Text
+}
+
+// DefaultKinds are the severities and titles of the kinds that come with the
+// gateway.
+func DefaultKinds() map[detect.Kind]KindInfo {
+	return map[detect.Kind]KindInfo{
+		detect.KindIntrusion:       {SeverityHigh, detect.Text{ZH: "禁入区有闯入", EN: "Intrusion into a closed area"}},
+		detect.KindFireLaneBlocked: {SeverityMedium, detect.Text{ZH: "消防通道被占用", EN: "Fire lane blocked"}},
+	}
+}
+
+// maxWhy bounds how much of a finding's own words a summary takes, in runes.
+const maxWhy = 200
+
+func summarize(title, why detect.Text) detect.Text {
+	join := func(title, colon, why string) string {
+		if r := []rune(why); len(r) > maxWhy {
+			why = string(r[:maxWhy]) + "…"
+		}
+		if why == "" {
+			return title
+		}
+		return title + colon + why
+	}
+	return detect.Text{ZH: join(title.ZH, "：", why.ZH), EN: join(title.EN, ": ", why.EN)}
+}
+
+// place is what a lead keeps of the inventory.
+type place struct {
+	Camera CameraRef
+	Zone   ZoneRef
+	Grid   []GridRef
+}
+
+// places finds cameras in the newest snapshot without a scan for each lead.
+type places struct {
+	inventory func() inventory.Snapshot
+
+	mu       sync.Mutex
+	revision int64
+	index    map[string]int
+}
+
+// of returns where a finding happened. Of a camera or zone that the inventory
+// has lost meanwhile it returns the ids alone.
+func (p *places) of(f detect.Finding) place {
+	snap := p.inventory()
+	at := place{Camera: CameraRef{ID: f.Camera}, Zone: ZoneRef{ID: f.Zone}}
+	i, ok := p.find(snap, f.Camera)
+	if !ok {
+		return at
+	}
+	c := snap.Cameras[i]
+	at.Camera.Name, at.Camera.Lat, at.Camera.Lon = c.Name, c.Position.Lat, c.Position.Lon
+	cell := c.Cell
+	if z := slices.IndexFunc(c.Zones, func(z inventory.Zone) bool { return z.ID == f.Zone }); z >= 0 {
+		zone := c.Zones[z]
+		at.Zone.Name, at.Zone.Kind = zone.Name, zone.Kind
+		if zone.Cell != "" {
+			cell = zone.Cell
+		}
+	}
+	for _, g := range snap.Grid.Path(cell) {
+		at.Grid = append(at.Grid, GridRef{ID: g.ID, Level: g.Level, Name: g.Name})
+	}
+	return at
+}
+
+func (p *places) find(snap inventory.Snapshot, camera string) (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.index == nil || p.revision != snap.Revision {
+		p.revision = snap.Revision
+		p.index = make(map[string]int, len(snap.Cameras))
+		for i, c := range snap.Cameras {
+			p.index[c.ID] = i
+		}
+	}
+	i, ok := p.index[camera]
+	// Two snapshots of one revision are the same, unless somebody broke that
+	// promise: then a wrong camera must not be named.
+	if !ok || i >= len(snap.Cameras) || snap.Cameras[i].ID != camera {
+		return 0, false
+	}
+	return i, true
+}
+
+func cloneKinds(kinds map[detect.Kind]KindInfo) map[detect.Kind]KindInfo {
+	if kinds == nil {
+		return DefaultKinds()
+	}
+	return maps.Clone(kinds)
+}

@@ -1,0 +1,307 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"videopatrol/alerts"
+	"videopatrol/detect"
+	"videopatrol/inventory/sqldb"
+)
+
+// about is the part of a lead that never changes.
+type about struct {
+	Summary detect.Text      `json:"summary"`
+	Rule    detect.RuleRef   `json:"rule"`
+	Camera  alerts.CameraRef `json:"camera"`
+	Zone    alerts.ZoneRef   `json:"zone"`
+	Grid    []alerts.GridRef `json:"grid"`
+}
+
+func (t tx) AddLead(ctx context.Context, l alerts.Lead) (int64, error) {
+	number, err := t.count(ctx, "lead")
+	if err != nil {
+		return 0, err
+	}
+	text, err := json.Marshal(about{Summary: l.Summary, Rule: l.Rule, Camera: l.Camera, Zone: l.Zone, Grid: l.Grid})
+	if err != nil {
+		return 0, fmt.Errorf("encode lead %s: %w", l.ID, err)
+	}
+	if err := t.exec(ctx, `
+		INSERT INTO leads (id, number, kind, severity, state, version, owner, canary, camera,
+			raised_at, changed_at, began_at, last_seen_at, ended_at, about)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		l.ID, number, string(l.Kind), string(l.Severity), string(l.State), l.Version, l.Owner, flag(l.Canary), l.Camera.ID,
+		sqldb.Micros(l.RaisedAt), sqldb.Micros(l.Changed), sqldb.Micros(l.BeganAt), sqldb.Micros(l.LastSeenAt),
+		endedAt(l), string(text)); err != nil {
+		return 0, fmt.Errorf("add lead %s: %w", l.ID, err)
+	}
+	for _, g := range l.Grid {
+		if err := t.exec(ctx, `INSERT INTO lead_cells (cell, raised_at, lead) VALUES ($1, $2, $3)`,
+			g.ID, sqldb.Micros(l.RaisedAt), l.ID); err != nil {
+			return 0, fmt.Errorf("add a cell of lead %s: %w", l.ID, err)
+		}
+	}
+	return number, nil
+}
+
+func (t tx) SaveLead(ctx context.Context, l alerts.Lead) error {
+	return t.exec(ctx, `
+		UPDATE leads SET state = $1, version = $2, owner = $3, changed_at = $4, last_seen_at = $5, ended_at = $6
+		WHERE id = $7`,
+		string(l.State), l.Version, l.Owner, sqldb.Micros(l.Changed), sqldb.Micros(l.LastSeenAt), endedAt(l), l.ID)
+}
+
+func endedAt(l alerts.Lead) any {
+	if l.EndedAt == nil {
+		return nil
+	}
+	return sqldb.Micros(*l.EndedAt)
+}
+
+func (t tx) AddEvidence(ctx context.Context, lead string, e alerts.Evidence) error {
+	boxes, err := json.Marshal(e.Boxes)
+	if err != nil {
+		return fmt.Errorf("encode evidence of lead %s: %w", lead, err)
+	}
+	return t.exec(ctx, `
+		INSERT INTO lead_evidence (lead, taken_at, sha256, phase, boxes, size) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (lead, taken_at, sha256) DO NOTHING`,
+		lead, sqldb.Micros(e.TakenAt), e.SHA256, string(e.Phase), string(boxes), e.Size)
+}
+
+func (t tx) SaveOrder(ctx context.Context, lead string, o alerts.Order) error {
+	return t.exec(ctx, `
+		INSERT INTO lead_orders (lead, id, department, state, sent_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (lead, id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at`,
+		lead, o.ID, o.Department, string(o.State), sqldb.Micros(o.SentAt), sqldb.Micros(o.Changed))
+}
+
+// The condition knows better than the lead when it was last seen, as long as
+// it is the newest one of its key.
+const leadColumns = `
+	SELECT l.id, l.number, l.kind, l.severity, l.state, l.version, l.owner, l.canary,
+	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about
+	FROM leads l LEFT JOIN conditions c ON c.lead = l.id`
+
+func scanLead(r *sql.Rows) (alerts.Lead, error) {
+	var l alerts.Lead
+	var raised, changed, began, seen int64
+	var ended sql.NullInt64
+	var text string
+	if err := r.Scan(&l.ID, &l.Number, &l.Kind, &l.Severity, &l.State, &l.Version, &l.Owner, &l.Canary,
+		&raised, &changed, &began, &seen, &ended, &text); err != nil {
+		return alerts.Lead{}, err
+	}
+	l.RaisedAt, l.Changed = sqldb.Time(raised), sqldb.Time(changed)
+	l.BeganAt, l.LastSeenAt = sqldb.Time(began), sqldb.Time(seen)
+	if ended.Valid {
+		at := sqldb.Time(ended.Int64)
+		l.EndedAt = &at
+	}
+	var a about
+	if err := decode("about", text, &a); err != nil {
+		return alerts.Lead{}, fmt.Errorf("lead %s: %w", l.ID, err)
+	}
+	l.Summary, l.Rule, l.Camera, l.Zone, l.Grid = a.Summary, a.Rule, a.Camera, a.Zone, a.Grid
+	return l, nil
+}
+
+// leads runs a query for leads and completes them.
+func (t tx) leads(ctx context.Context, query string, args ...any) ([]alerts.Lead, error) {
+	all, err := sqldb.All(ctx, t.Tx, scanLead, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read leads: %w", err)
+	}
+	return all, t.complete(ctx, all)
+}
+
+// complete adds evidence and orders to leads.
+func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
+	if len(leads) == 0 {
+		return nil
+	}
+	at := make(map[string]*alerts.Lead, len(leads))
+	ids := make([]any, len(leads))
+	for i := range leads {
+		l := &leads[i]
+		// Lists are lists in JSON too, not null.
+		l.Evidence, l.Orders, ids[i], at[l.ID] = []alerts.Evidence{}, []alerts.Order{}, l.ID, l
+		if l.Grid == nil {
+			l.Grid = []alerts.GridRef{}
+		}
+	}
+	type none = struct{}
+	_, err := sqldb.All(ctx, t.Tx, func(r *sql.Rows) (none, error) {
+		var e alerts.Evidence
+		var lead, boxes string
+		var taken int64
+		if err := r.Scan(&lead, &e.SHA256, &e.Phase, &taken, &boxes, &e.Size); err != nil {
+			return none{}, err
+		}
+		e.TakenAt = sqldb.Time(taken)
+		at[lead].Evidence = append(at[lead].Evidence, e)
+		return none{}, decode("boxes", boxes, &at[lead].Evidence[len(at[lead].Evidence)-1].Boxes)
+	}, `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
+		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, taken_at, sha256`, ids...)
+	if err != nil {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	_, err = sqldb.All(ctx, t.Tx, func(r *sql.Rows) (none, error) {
+		var o alerts.Order
+		var lead string
+		var sent, changed int64
+		if err := r.Scan(&lead, &o.ID, &o.Department, &o.State, &sent, &changed); err != nil {
+			return none{}, err
+		}
+		o.SentAt, o.Changed = sqldb.Time(sent), sqldb.Time(changed)
+		at[lead].Orders = append(at[lead].Orders, o)
+		return none{}, nil
+	}, `SELECT lead, id, department, state, sent_at, changed_at FROM lead_orders
+		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, sent_at, id`, ids...)
+	if err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	return nil
+}
+
+func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, error) {
+	all, err := t.leads(ctx, query, args...)
+	if err != nil {
+		return alerts.Lead{}, err
+	}
+	if len(all) == 0 {
+		return alerts.Lead{}, alerts.ErrNotFound
+	}
+	return all[0], nil
+}
+
+func (t tx) Lead(ctx context.Context, id string) (alerts.Lead, error) {
+	return t.one(ctx, leadColumns+` WHERE l.id = $1`, id)
+}
+
+// Lead returns a lead, or ErrNotFound.
+func (s *Store) Lead(ctx context.Context, id string) (alerts.Lead, error) {
+	return read(ctx, s, func(t tx) (alerts.Lead, error) { return t.Lead(ctx, id) })
+}
+
+// EvidenceLead returns the newest lead that a picture is evidence of, or
+// ErrNotFound.
+func (s *Store) EvidenceLead(ctx context.Context, sha256 string) (alerts.Lead, error) {
+	return read(ctx, s, func(t tx) (alerts.Lead, error) {
+		return t.one(ctx, leadColumns+` JOIN lead_evidence e ON e.lead = l.id
+			WHERE e.sha256 = $1 ORDER BY l.raised_at DESC, l.id DESC LIMIT 1`, sha256)
+	})
+}
+
+// Leads returns a page of leads, newest first.
+func (s *Store) Leads(ctx context.Context, q alerts.LeadQuery) (alerts.LeadPage, error) {
+	query, args, err := leadsQuery(q)
+	if err != nil {
+		return alerts.LeadPage{}, err
+	}
+	all, err := read(ctx, s, func(t tx) ([]alerts.Lead, error) { return t.leads(ctx, query, args...) })
+	if err != nil {
+		return alerts.LeadPage{}, err
+	}
+	page := alerts.LeadPage{Leads: all}
+	if len(all) > q.Limit {
+		page.Leads = all[:q.Limit]
+		page.Next = cursorAfter(page.Leads[q.Limit-1])
+	}
+	return page, nil
+}
+
+// leadsQuery selects one lead more than the page holds, to know whether there
+// is another page.
+func leadsQuery(q alerts.LeadQuery) (query string, args []any, err error) {
+	var b strings.Builder
+	b.WriteString(leadColumns)
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	// The cell's own table brings the order too: then a page reads no more
+	// rows than it shows.
+	key := "l.raised_at, l.id"
+	if q.Cell != "" {
+		b.WriteString(` JOIN lead_cells g ON g.lead = l.id AND g.cell = ` + arg(q.Cell))
+		key = "g.raised_at, g.lead"
+	}
+	b.WriteString(` WHERE l.canary = ` + arg(flag(q.Canary)))
+	if q.Camera != "" {
+		b.WriteString(` AND l.camera = ` + arg(q.Camera))
+	}
+	if len(q.States) > 0 {
+		first := len(args) + 1
+		for _, s := range q.States {
+			args = append(args, string(s))
+		}
+		b.WriteString(` AND l.state IN (` + list(first, len(q.States)) + `)`)
+	}
+	if len(q.Kinds) > 0 {
+		first := len(args) + 1
+		for _, k := range q.Kinds {
+			args = append(args, string(k))
+		}
+		b.WriteString(` AND l.kind IN (` + list(first, len(q.Kinds)) + `)`)
+	}
+	if q.Cursor != "" {
+		raised, id, err := parseCursor(q.Cursor)
+		if err != nil {
+			return "", nil, err
+		}
+		b.WriteString(` AND (` + key + `) < (` + arg(raised) + `, ` + arg(id) + `)`)
+	}
+	desc := strings.ReplaceAll(key, ",", " DESC,") + " DESC"
+	b.WriteString(` ORDER BY ` + desc + ` LIMIT ` + arg(q.Limit+1))
+	return b.String(), args, nil
+}
+
+// list is n placeholders, the first one numbered first.
+func list(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(first+i))
+	}
+	return b.String()
+}
+
+func cursorAfter(l alerts.Lead) string {
+	return strconv.FormatInt(sqldb.Micros(l.RaisedAt), 10) + "." + l.ID
+}
+
+// ErrCursor is returned for a cursor that no page gave out.
+var ErrCursor = errors.New("no such cursor: begin again without one")
+
+func parseCursor(s string) (raised int64, id string, err error) {
+	at, id, ok := strings.Cut(s, ".")
+	raised, err = strconv.ParseInt(at, 10, 64)
+	if !ok || err != nil || id == "" || len(id) > 64 {
+		return 0, "", ErrCursor
+	}
+	return raised, id, nil
+}
+
+// Counts returns the number of leads by state, canary leads left out.
+func (s *Store) Counts(ctx context.Context) (map[alerts.LeadState]int, error) {
+	return read(ctx, s, func(t tx) (map[alerts.LeadState]int, error) {
+		counts := map[alerts.LeadState]int{}
+		_, err := sqldb.All(ctx, t.Tx, func(r *sql.Rows) (struct{}, error) {
+			var state alerts.LeadState
+			var n int
+			err := r.Scan(&state, &n)
+			counts[state] = n
+			return struct{}{}, err
+		}, `SELECT state, COUNT(*) FROM leads WHERE canary = 0 GROUP BY state`)
+		return counts, err
+	})
+}

@@ -1,0 +1,230 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"videopatrol/alerts"
+	"videopatrol/detect"
+	"videopatrol/inventory/sqldb"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Store is an alerts.Store in SQL.
+type Store struct {
+	db *sqldb.DB
+}
+
+var _ alerts.Store = (*Store)(nil)
+
+// New brings the tables to their newest version and returns a Store. The
+// database stays the caller's to close.
+func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: a database is required")
+	}
+	folder, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx, "leads", folder); err != nil {
+		return nil, err
+	}
+	return &Store{db: db}, nil
+}
+
+// Write runs fn in one transaction.
+func (s *Store) Write(ctx context.Context, fn func(alerts.Tx) error) error {
+	return s.db.Write(ctx, func(t *sqldb.Tx) error { return fn(tx{t}) })
+}
+
+// read runs fn in one transaction that sees one state of the record.
+func read[T any](ctx context.Context, s *Store, fn func(tx) (T, error)) (T, error) {
+	var v T
+	err := s.db.Read(ctx, func(t *sqldb.Tx) error {
+		var err error
+		v, err = fn(tx{t})
+		return err
+	})
+	return v, err
+}
+
+// tx is an alerts.Tx, and the ground on which the reads of a Store stand.
+type tx struct{ *sqldb.Tx }
+
+var _ alerts.Tx = tx{}
+
+// Now is when the transaction takes place.
+func (t tx) Now() time.Time { return t.Tx.Now }
+
+func (t tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := t.ExecContext(ctx, query, args...)
+	return err
+}
+
+// count takes the next number of a counter.
+func (t tx) count(ctx context.Context, name string) (int64, error) {
+	var n int64
+	err := t.QueryRowContext(ctx, `UPDATE lead_counters SET value = value + 1 WHERE name = $1 RETURNING value`, name).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", name, err)
+	}
+	return n, nil
+}
+
+// Condition returns what the record knows of a finding's condition.
+func (s *Store) Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (alerts.Folded, error) {
+	return read(ctx, s, func(t tx) (alerts.Folded, error) { return t.Condition(ctx, key, began) })
+}
+
+func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (alerts.Folded, error) {
+	var f alerts.Folded
+	c := &f.Condition
+	var first, watched, seen int64
+	var ended sql.NullInt64
+	err := t.QueryRowContext(ctx, `
+		SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture,
+		       COALESCE(l.state, ''), COALESCE(b.lead, '')
+		FROM conditions c
+		LEFT JOIN leads l ON l.id = c.lead
+		LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
+		WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`,
+		sqldb.Micros(began), key.Camera, key.Zone, key.Rule,
+	).Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.State, &f.Known)
+	if errors.Is(err, sql.ErrNoRows) {
+		return alerts.Folded{}, nil
+	}
+	if err != nil {
+		return alerts.Folded{}, fmt.Errorf("read condition: %w", err)
+	}
+	c.Key, c.Began, c.Watched, c.LastSeen = key, sqldb.Time(first), sqldb.Time(watched), sqldb.Time(seen)
+	if ended.Valid {
+		c.Ended = sqldb.Time(ended.Int64)
+	}
+	return f, nil
+}
+
+func (t tx) SaveCondition(ctx context.Context, c alerts.Condition) error {
+	return t.exec(ctx, `
+		INSERT INTO conditions (camera, zone, rule, kind, began, watched, last_seen, ended, lead, pictures, end_picture)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (camera, zone, rule) DO UPDATE SET kind = excluded.kind, began = excluded.began,
+			watched = excluded.watched, last_seen = excluded.last_seen, ended = excluded.ended,
+			lead = excluded.lead, pictures = excluded.pictures, end_picture = excluded.end_picture`,
+		c.Key.Camera, c.Key.Zone, c.Key.Rule, string(c.Kind), sqldb.Micros(c.Began), sqldb.Micros(c.Watched),
+		sqldb.Micros(c.LastSeen), nullTime(c.Ended), c.Lead, c.Pictures, flag(c.EndPicture))
+}
+
+func (t tx) KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error {
+	return t.exec(ctx, `
+		INSERT INTO condition_begins (camera, zone, rule, began, lead) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (camera, zone, rule, began) DO NOTHING`,
+		key.Camera, key.Zone, key.Rule, sqldb.Micros(began), lead)
+}
+
+// Running lists the conditions that have not ended.
+func (s *Store) Running(ctx context.Context) ([]detect.Condition, error) {
+	return read(ctx, s, func(t tx) ([]detect.Condition, error) {
+		return sqldb.All(ctx, t.Tx, func(r *sql.Rows) (detect.Condition, error) {
+			var c detect.Condition
+			var began int64
+			err := r.Scan(&c.Key.Camera, &c.Key.Zone, &c.Key.Rule, &c.Kind, &began)
+			c.Began = sqldb.Time(began)
+			return c, err
+		}, `SELECT camera, zone, rule, kind, began FROM conditions WHERE ended IS NULL ORDER BY camera, zone, rule`)
+	})
+}
+
+func (t tx) LastStep(ctx context.Context, l alerts.Lead) (alerts.Step, error) {
+	all, err := sqldb.All(ctx, t.Tx, scanStep, stepColumns+` WHERE lead = $1 AND version = $2`, l.ID, l.Version)
+	if err != nil {
+		return alerts.Step{}, fmt.Errorf("read the last step of lead %s: %w", l.ID, err)
+	}
+	if len(all) != 1 {
+		return alerts.Step{}, fmt.Errorf("lead %s has no step for its version %d", l.ID, l.Version)
+	}
+	return all[0], nil
+}
+
+func (t tx) AddStep(ctx context.Context, lead string, s alerts.Step) error {
+	return t.exec(ctx, `
+		INSERT INTO lead_steps (lead, version, at, made_by, from_state, to_state, reason, note)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		lead, s.Version, sqldb.Micros(s.At), s.By, string(s.From), string(s.To), s.Reason, s.Note)
+}
+
+const stepColumns = `SELECT version, at, made_by, from_state, to_state, reason, note FROM lead_steps`
+
+func scanStep(r *sql.Rows) (alerts.Step, error) {
+	var s alerts.Step
+	var at int64
+	err := r.Scan(&s.Version, &at, &s.By, &s.From, &s.To, &s.Reason, &s.Note)
+	s.At = sqldb.Time(at)
+	return s, err
+}
+
+// Trace lists the steps of a lead, or ErrNotFound.
+func (s *Store) Trace(ctx context.Context, id string) ([]alerts.Step, error) {
+	return read(ctx, s, func(t tx) ([]alerts.Step, error) {
+		all, err := sqldb.All(ctx, t.Tx, scanStep, stepColumns+` WHERE lead = $1 ORDER BY version`, id)
+		if err == nil && len(all) == 0 {
+			err = alerts.ErrNotFound
+		}
+		return all, err
+	})
+}
+
+func (t tx) AddAudit(ctx context.Context, row alerts.AuditRow) error {
+	seq, err := t.count(ctx, "audit")
+	if err != nil {
+		return err
+	}
+	return t.exec(ctx, `
+		INSERT INTO audit (seq, at, made_by, action, object, purpose, client, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		seq, sqldb.Micros(row.At), row.By, row.Action, row.Object, row.Purpose, row.Client, row.Detail)
+}
+
+// Audit lists rows, newest first, before a sequence number (0: the end).
+func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]alerts.AuditRow, error) {
+	return read(ctx, s, func(t tx) ([]alerts.AuditRow, error) {
+		return sqldb.All(ctx, t.Tx, func(r *sql.Rows) (alerts.AuditRow, error) {
+			var a alerts.AuditRow
+			var at int64
+			err := r.Scan(&a.Seq, &at, &a.By, &a.Action, &a.Object, &a.Purpose, &a.Client, &a.Detail)
+			a.At = sqldb.Time(at)
+			return a, err
+		}, `SELECT seq, at, made_by, action, object, purpose, client, detail FROM audit
+			WHERE $1 = 0 OR seq < $2 ORDER BY seq DESC LIMIT $3`, before, before, limit)
+	})
+}
+
+func nullTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return sqldb.Micros(t)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// decode reads a JSON column.
+func decode(column, text string, into any) error {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return fmt.Errorf("column %s is damaged: %w", column, err)
+	}
+	return nil
+}
