@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client'
 import { I18nProvider } from 'react-aria-components'
 import { useTranslation } from 'react-i18next'
 import { App } from './App'
+import { Failure } from './Failure'
 import './i18n'
 import { Session } from './session'
 import './styles.css'
@@ -21,7 +22,7 @@ function Root() {
   return (
     <I18nProvider locale={i18n.language}>
       <QueryClientProvider client={client}>
-        <Session><App /></Session>
+        <Failure><Session><App /></Session></Failure>
         <Notices />
       </QueryClientProvider>
     </I18nProvider>

@@ -5,8 +5,12 @@ import type { Code, Me } from '../api/types'
 import { said } from './index'
 
 export function useWords() {
-  const { t } = useTranslation()
-  const word = (set: string, code: string) => t(`${set}.${code}` as never, { defaultValue: code }) as unknown as string
+  const { t, i18n } = useTranslation()
+  // Text that people wrote can stand where a code does; it is never a template.
+  const word = (set: string, code: string) => {
+    const key = `${set}.${code}`
+    return /^[a-z_]+$/.test(code) && i18n.exists(key) ? (t(key as never) as unknown as string) : code
+  }
   return {
     t,
     leadState: (s: string) => word('leadState', s),
@@ -19,6 +23,7 @@ export function useWords() {
     cameraReason: (s: string) => (s === '' ? '' : word('cameraReason', s)),
     tier: (s: string) => word('tier', s),
     role: (s: string) => word('role', s),
+    reason: (code: string) => word('reason', code),
     problem: (code: string) => word('problem', code),
   }
 }

@@ -10,6 +10,10 @@ import type { Request } from './desk'
 
 type Props = { offer: Offer; lead: Lead; onDecide: (r: Request) => void; onClose: () => void }
 
+// The gateway takes 200 and 2,000 bytes, and a Chinese character is three of them.
+const maxWords = 66
+const maxNote = 660
+
 /** useDigits hands 1..9 to a function as long as the sheet is open. */
 function useDigits(choose: (i: number) => void) {
   useEffect(() => {
@@ -106,11 +110,12 @@ function Words({ offer, onDecide, onClose }: Props) {
   return (
     <form onSubmit={(e) => {
       e.preventDefault()
-      if (reason.trim()) onDecide({ reason: reason.trim() })
+      const words = reason.trim()
+      if (words) onDecide(offer.reason ? { reason: offer.reason, note: words } : { reason: words })
     }}>
       <label className="field">
         <span>{t('decide.reason')}</span>
-        <input value={reason} onChange={(e) => setReason(e.target.value)} maxLength={200} required autoFocus />
+        <input value={reason} onChange={(e) => setReason(e.target.value)} maxLength={maxWords} required autoFocus />
       </label>
       <p className="muted small">{t('decide.noNames')}</p>
       <div className="sheet-foot">
@@ -126,7 +131,7 @@ function Note({ value, onChange }: { value: string; onChange: (v: string) => voi
   return (
     <label className="field">
       <span>{t('decide.note')}</span>
-      <textarea rows={2} value={value} maxLength={2000} onChange={(e) => onChange(e.target.value)} />
+      <textarea rows={2} value={value} maxLength={maxNote} onChange={(e) => onChange(e.target.value)} />
       <span className="muted small">{t('decide.noNames')}</span>
     </label>
   )

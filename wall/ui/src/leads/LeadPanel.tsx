@@ -161,7 +161,7 @@ function Orders({ lead }: { lead: Lead }) {
 }
 
 function Trace({ steps }: { steps: Step[] }) {
-  const { t, leadState } = useWords()
+  const { t, leadState, reason } = useWords()
   const me = useMe()
   return (
     <section className="card">
@@ -170,7 +170,7 @@ function Trace({ steps }: { steps: Step[] }) {
         {steps.toReversed().map((s) => (
           <li key={s.version}>
             <div><b>{leadState(s.to)}</b> <span className="muted">{s.by === 'system' ? t('lead.system') : s.by}</span> <Clock at={s.at} /></div>
-            {s.reason && <div>{reasonWords(me, s.reason)}</div>}
+            {s.reason && <div>{reason(reasonWords(me, s.reason))}</div>}
             {s.note && <div className="muted">{s.note}</div>}
           </li>
         ))}

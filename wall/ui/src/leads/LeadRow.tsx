@@ -38,7 +38,7 @@ export const LeadRow = memo(function LeadRow({ lead, index, selected, pending, t
           <span className={`sev-word sev-${lead.severity}`}>{severity(lead.severity)}</span>
           <strong className="row-kind">{kind(lead.kind)}</strong>
           <span className="num muted">#{lead.number}</span>
-          <span className="row-age"><Age at={lead.raised_at} /></span>
+          <span className="row-age"><Age at={lead.raised_at} short /></span>
         </div>
         <div className="row-line row-camera" title={lead.camera.name}>{lead.camera.name}</div>
         <div className="row-line row-small">

@@ -12,6 +12,8 @@ export type Offer = {
   key?: string
   /** ask is what the gateway wants to know besides the new state. */
   ask: 'nothing' | 'rejectReason' | 'closeReason' | 'departments' | 'words'
+  /** reason is the code that the gateway demands; the words are then its note. */
+  reason?: string
   main?: boolean
 }
 
@@ -24,7 +26,7 @@ const offers: Record<ActionName, Offer> = {
   resolve: { name: 'resolve', to: 'resolved', command: 'resolve', key: 'F', ask: 'nothing', main: true },
   transfer: { name: 'transfer', to: 'transferred', command: 'transfer', key: 'T', ask: 'words' },
   reopen: { name: 'reopen', to: 'reopened', ask: 'words' },
-  review: { name: 'review', to: 'raised', ask: 'words' },
+  review: { name: 'review', to: 'raised', ask: 'words', reason: 'review' },
   takeBack: { name: 'takeBack', to: 'accepted', ask: 'words' },
 }
 

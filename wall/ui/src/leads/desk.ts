@@ -60,6 +60,8 @@ export function useDesk() {
   }, [client, t, leadState, problem])
 
   const move = useCallback(async (lead: Lead, to: LeadState, r: Request = {}): Promise<Lead | undefined> => {
+    // Whatever is done to a lead next ends the undo of its triage.
+    if (undo?.lead.id === lead.id) setUndo(undefined)
     store.guess(lead.id, to)
     try {
       const answer = await post<Lead>(path(['leads', lead.id, 'transitions']), { to, version: lead.version, ...r } satisfies Transition)

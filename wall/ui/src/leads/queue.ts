@@ -71,7 +71,7 @@ export type Slice = { from: number; to: number }
 export function slice(count: number, rowHeight: number, top: number, height: number, spare = 6): Slice {
   const from = Math.max(0, Math.floor(top / rowHeight) - spare)
   const to = Math.min(count, Math.ceil((top + height) / rowHeight) + spare)
-  return { from: Math.min(from, count), to: Math.max(from, to) }
+  return { from: Math.min(from, to), to }
 }
 
 /** anchored is the scroll position that keeps a row where it was on the screen while rows came or went above it. */

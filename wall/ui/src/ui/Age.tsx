@@ -12,11 +12,14 @@ export function useSpanWords() {
   }
 }
 
-/** Age is how long ago something was, and ticks. */
-export function Age({ at }: { at: string }) {
+/** Age is how long ago something was, and ticks; short, it tells the largest unit alone. */
+export function Age({ at, short }: { at: string; short?: boolean }) {
+  const { t } = useTranslation()
   const now = useNow()
   const words = useSpanWords()
-  return <time dateTime={at}>{words((now - Date.parse(at)) / 1000)}</time>
+  const seconds = (now - Date.parse(at)) / 1000
+  const { unit, big } = span(seconds)
+  return <time dateTime={at}>{short ? t(`shortSpan.${unit}`, { big }) : words(seconds)}</time>
 }
 
 /** Clock is an instant in the site's time zone; the day is told when it is not today. */
