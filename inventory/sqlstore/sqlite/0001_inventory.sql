@@ -1,0 +1,38 @@
+-- +goose Up
+CREATE TABLE revisions (
+	id      INTEGER NOT NULL PRIMARY KEY,
+	at      INTEGER NOT NULL, -- microseconds since 1970, UTC
+	made_by TEXT    NOT NULL,
+	note    TEXT    NOT NULL,
+	added   INTEGER NOT NULL,
+	changed INTEGER NOT NULL,
+	removed INTEGER NOT NULL,
+	grid    INTEGER NOT NULL, -- 1 when the revision replaced the grid
+	undoes  INTEGER NOT NULL  -- the revision that this one took back, or 0
+) STRICT;
+
+CREATE TABLE cameras (
+	id       TEXT NOT NULL PRIMARY KEY,
+	body     TEXT NOT NULL, -- the camera as JSON, without login and derived cells
+	username TEXT NOT NULL,
+	password BLOB NOT NULL, -- nonce and ciphertext; empty when there is none
+	key_id   TEXT NOT NULL  -- which key encrypted the password
+) STRICT;
+
+-- What a camera was before a revision touched it.
+CREATE TABLE camera_history (
+	revision INTEGER NOT NULL REFERENCES revisions (id),
+	camera   TEXT    NOT NULL,
+	existed  INTEGER NOT NULL,
+	body     TEXT    NOT NULL,
+	username TEXT    NOT NULL,
+	password BLOB    NOT NULL,
+	key_id   TEXT    NOT NULL,
+	PRIMARY KEY (revision, camera)
+) STRICT;
+
+-- The grid from a revision on, until the next one.
+CREATE TABLE grids (
+	revision INTEGER NOT NULL PRIMARY KEY REFERENCES revisions (id),
+	body     TEXT    NOT NULL
+) STRICT;
