@@ -130,7 +130,7 @@ func encodeArgs() []string {
 		"-an", "-sn", "-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-threads", "1",
 		"-pix_fmt", "yuvj420p", "-color_range", "pc", "-r", strconv.Itoa(scene.FrameRate),
 		"-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-bf", "0",
-		"-crf", "25", "-maxrate", "440k", "-bufsize", "700k",
+		"-crf", "26", "-maxrate", "400k", "-bufsize", "800k",
 		"-x264-params", "repeat-headers=1:open-gop=0:sliced-threads=0:slices=1", "-f", "h264", "pipe:1",
 	}
 }

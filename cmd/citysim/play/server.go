@@ -111,29 +111,38 @@ func (s *Server) find(name string) (*camera, error) {
 // Run renders what is missing, serves until ctx ends, and returns when every
 // session and every child has ended.
 func (s *Server) Run(ctx context.Context) error {
-	if err := s.warm(ctx); err != nil {
+	if err := s.Warm(ctx); err != nil {
 		return quiet(ctx, err)
 	}
 	doors, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { err = errors.Join(err, s.Rehearse(ctx)) })
+	wg.Go(func() { s.cook(ctx) })
+	if s.o.Ready != nil {
+		s.o.Ready(doors.listen)
+	}
+	served := doors.serve(ctx)
+	cancel()
+	wg.Wait()
+	return errors.Join(served, err)
+}
+
+// Rehearse plays a warm city until ctx ends, without anybody to watch it: the
+// script runs and the ledger is written.
+func (s *Server) Rehearse(ctx context.Context) error {
 	start := time.Now()
 	s.schedule(start)
-	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wheels := runtime.GOMAXPROCS(0)
 	for w := range wheels {
 		wg.Go(func() { s.wheel(ctx, start, w, wheels) })
 	}
-	wg.Go(func() { s.cook(ctx) })
-	if s.o.Ready != nil {
-		s.o.Ready(doors.listen)
-	}
-	err = doors.serve(ctx)
-	cancel()
 	wg.Wait()
-	return errors.Join(err, s.o.Ledger.Err())
+	return s.o.Ledger.Err()
 }
 
 // quiet makes an error that only says that ctx ended none.
@@ -144,8 +153,8 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// warm renders what the cameras show, and what happens soon.
-func (s *Server) warm(ctx context.Context) error {
+// Warm renders what the cameras show, and what happens soon.
+func (s *Server) Warm(ctx context.Context) error {
 	soon := make([][]Kind, len(s.cameras))
 	for _, row := range s.o.Rows {
 		cam, _ := s.find(row.Camera) // checked in New

@@ -77,7 +77,7 @@ func (p *pen) grain(r *rand.Rand, light float64) {
 			dx, dy := float64(x)/Width-0.5, float64(y)/Height-0.5
 			k := light * (1 - 0.22*(dx*dx+dy*dy))
 			v := float64(img.Y[y*Width+x])*k + 2.2*(top*(1-fy)+bottom*fy) + 1.4*r.NormFloat64()
-			img.Y[y*Width+x] = byte(min(max(v, 14), 240))
+			img.Y[y*Width+x] = byte(min(max(v, darkest), brightest))
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (p *pen) roadMarkings(s street, r *rand.Rand) {
 	}
 	for range 7 {
 		x, z := between(r, s.laneLeft, s.roadRight-1), between(r, 6, 30)
-		p.shadow(vec{x, 0, z}, between(r, 0.2, 0.9), between(r, 0.3, 1.6), 0, 0.16) // oil and patches
+		p.shadow(vec{x, 0, z}, between(r, 0.2, 0.6), between(r, 0.3, 1.2), 0, 0.07) // oil and patches
 	}
 	p.disc(rgb(0x4a4c4e), 0.9, vec{middle + 1, 0, 12}, 0.35, 0.2)
 }
@@ -224,7 +224,7 @@ func (p *pen) drawGate(g gate, r *rand.Rand) {
 		p.ground(yard.lit(0.86), 0.8, x, x+0.07, g.fence, g.far+8)
 	}
 	for range 9 {
-		p.shadow(vec{between(r, -9, 9), 0, between(r, g.fence+1, g.far)}, between(r, 0.3, 1.4), between(r, 0.3, 1.2), 0, 0.13)
+		p.shadow(vec{between(r, -9, 9), 0, between(r, g.fence+1, g.far)}, between(r, 0.3, 1.4), between(r, 0.3, 1.2), 0, 0.08)
 	}
 	p.backOfYard(g, r)
 	red, white := rgb(0xb5322b), rgb(0xe4e2da)

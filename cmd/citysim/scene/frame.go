@@ -33,13 +33,16 @@ func (f *Frame) Image() *image.YCbCr {
 	}
 }
 
+// What is drawn keeps this far from black and white, so that noise has room.
+const darkest, brightest = 14, 240
+
 // tone is a colour as YCbCr.
 type tone struct{ y, cb, cr byte }
 
 // rgb returns the tone of 0xRRGGBB.
 func rgb(c uint32) tone {
-	y, cb, cr := color.RGBToYCbCr(byte(c>>16), byte(c>>8), byte(c)) //nolint:gosec // the bytes of a colour
-	return tone{y, cb, cr}
+	y, cb, cr := color.RGBToYCbCr(byte(c>>16), byte(c>>8), byte(c))
+	return tone{min(y, brightest), cb, cr}
 }
 
 // lit returns the tone k times as bright; its colour fades with the light.
@@ -47,7 +50,7 @@ func (t tone) lit(k float64) tone {
 	k = max(k, 0)
 	c := min(k, 1.15)
 	return tone{
-		byte(min(max(float64(t.y)*k, 0), 255)),
+		byte(min(max(float64(t.y)*k, darkest), brightest)),
 		byte(min(max(128+(float64(t.cb)-128)*c, 0), 255)),
 		byte(min(max(128+(float64(t.cr)-128)*c, 0), 255)),
 	}

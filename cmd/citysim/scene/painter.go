@@ -3,6 +3,7 @@ package scene
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 )
 
 // Painter draws the frames of a scene. It is not safe for concurrent use.
@@ -14,7 +15,7 @@ type Painter struct {
 	current gopKey
 	before  []byte
 	noise   []byte
-	hush    []byte // the noise of a sensor in the dark, never negative
+	hush    []byte // the noise of a sensor in the dark
 	smear   tone
 	trees   []vec
 	leaf    tone
@@ -55,13 +56,16 @@ func (s *Scene) NewPainter() *Painter {
 	for _, t := range p.trees {
 		p.pen.trunk(t)
 	}
-	p.noise, p.hush = sensorNoise(r)
+	p.noise, p.hush = sensorNoise()
 	return p
 }
 
-// sensorNoise returns noise for a plane and a half: fine grain that an encoder
-// mostly drops, on soft patches that it keeps.
-func sensorNoise(r *rand.Rand) (bright, dark []byte) {
+// sensorNoise makes the noise that all scenes share, for a plane and a half:
+// fine grain that an encoder mostly drops, on soft patches that it keeps. For
+// every frame it begins at another offset. The noise of the dark is never
+// negative.
+var sensorNoise = sync.OnceValues(func() (bright, dark []byte) {
+	r := rand.New(rand.NewPCG(1, 1))
 	const n = pixels * 3 / 2
 	bright, dark = make([]byte, n), make([]byte, n)
 	patch := make([]float64, Width/8)
@@ -78,7 +82,7 @@ func sensorNoise(r *rand.Rand) (bright, dark []byte) {
 		dark[i] = byte(int8(min(math.Abs(fine), 6)))
 	}
 	return bright, dark
-}
+})
 
 // Draw draws one frame of a GOP of a take onto f, whole.
 func (p *Painter) Draw(f *Frame, t Take, gop, frame int) {
@@ -106,7 +110,7 @@ func (p *Painter) light(key gopKey) {
 	p.passers = nil
 	r := p.scene.random(100 + uint64(key.gop)*16 + uint64(len(key.take))*1000) //nolint:gosec // small numbers
 	gain := 1 + between(r, -0.015, 0.015)
-	luma := func(y byte) float64 { return min(max(float64(y)*gain, 12), 243) }
+	luma := func(y byte) float64 { return min(max(float64(y)*gain, darkest), brightest) }
 	chroma := 1.0
 	switch key.take {
 	case Dark:
