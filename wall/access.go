@@ -32,8 +32,8 @@ const (
 	ActionRead Action = "read"
 	// ActionView shows pictures.
 	ActionView Action = "view"
-	// ActionLink shows one picture of a lead: to who may view, and to who
-	// holds a signed link. No role has it by itself.
+	// ActionLink shows one picture to who holds a signed link, instead of a
+	// login: so the receiver of a lead sees its pictures. No role has it.
 	ActionLink Action = "link"
 	// ActionTransition moves leads.
 	ActionTransition Action = "transition"
@@ -60,12 +60,7 @@ var table = map[Role][]Action{
 }
 
 // May tells whether a role may do an action.
-func (r Role) May(a Action) bool {
-	if a == ActionLink {
-		a = ActionView
-	}
-	return slices.Contains(table[r], a)
-}
+func (r Role) May(a Action) bool { return slices.Contains(table[r], a) }
 
 // Valid tells whether there is such a role.
 func (r Role) Valid() bool { return slices.Contains(Roles(), r) }

@@ -1,7 +1,6 @@
 package wall
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -153,7 +152,7 @@ type TransitionRequest struct {
 	Reason      string           `json:"reason,omitempty" maxLength:"200" doc:"a code or a short text; rejecting and closing demand one"`
 	Note        string           `json:"note,omitempty" maxLength:"2000"`
 	Version     int64            `json:"version" minimum:"1" doc:"the version that the person saw"`
-	Departments []string         `json:"departments,omitempty" maxItems:"32" doc:"who gets an order when to is dispatched"`
+	Departments []string         `json:"departments,omitempty" maxItems:"16" doc:"who gets an order when to is dispatched"`
 }
 
 // ZoneView is a zone as the wall draws it.
@@ -278,10 +277,10 @@ var enums = map[string][]any{
 	"Lead.kind":            values(detect.Kinds()),
 	"Lead.severity":        {"high", "medium", "low"},
 	"Lead.state":           values(alerts.LeadStates()),
-	"LeadDetail.allowed":   values(alerts.LeadStates()),
+	"LeadDetail.allowed":   values(reachable()),
 	"Step.from":            values(alerts.LeadStates()),
 	"Step.to":              values(alerts.LeadStates()),
-	"TransitionRequest.to": values(alerts.LeadStates()),
+	"TransitionRequest.to": values(reachable()),
 	"Order.state":          {"sent", "acknowledged", "on_scene", "done", "returned"},
 	"Evidence.phase":       values(detect.Phases()),
 	"GridRef.level":        values(levels()),
@@ -310,6 +309,9 @@ func values[T ~string](list []T) []any {
 // sharpen writes into the schema what Go's types do not say: closed sets, and
 // that arrays are never null.
 func sharpen(o *huma.OpenAPI) {
+	// The library's own errors leave as Problem (unify).
+	delete(o.Components.Schemas.Map(), "ErrorModel")
+	delete(o.Components.Schemas.Map(), "ErrorDetail")
 	for name, schema := range o.Components.Schemas.Map() {
 		for property, p := range schema.Properties {
 			notNull(p)
@@ -335,7 +337,7 @@ func notNull(s *huma.Schema) {
 	}
 }
 
-// picture, stream and file responses of the schema.
+// binary is the answer of a picture, a stream or a file in the schema.
 func binary(contentType, what string) map[string]*huma.Response {
 	return map[string]*huma.Response{"200": {
 		Description: what,
@@ -343,12 +345,13 @@ func binary(contentType, what string) map[string]*huma.Response {
 	}}
 }
 
-// OpenAPIConfig is the API's own description.
+// apiConfig is the API's own description, with nothing served from elsewhere.
 func apiConfig() huma.Config {
 	c := huma.DefaultConfig("Video patrol gateway", "1")
 	c.Info.Description = "What happens in front of a city's cameras, as leads for people to judge. Never who."
 	c.DocsPath, c.OpenAPIPath, c.SchemasPath = "", "", ""
 	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{unify}
 	c.RejectUnknownQueryParameters = true
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "apiKey", In: "cookie", Name: "__Host-patrol", Description: "POST /login sets it; without TLS on loopback it is named patrol"},
@@ -357,8 +360,5 @@ func apiConfig() huma.Config {
 	return c
 }
 
-// The routes' paths.
-const (
-	prefix       = "/api/v1"
-	statusStored = http.StatusCreated
-)
+// prefix is where the API's routes begin.
+const prefix = "/api/v1"

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"videopatrol/alerts"
@@ -20,9 +22,10 @@ type fakeDesk struct {
 	mu       sync.Mutex
 	leads    []alerts.Lead // newest first
 	pictures map[string][]byte
-	opened   int
+	open     atomic.Int64 // pictures handed out and not closed
 	asked    []alerts.Transition
 	refuse   error
+	trace    []alerts.Step // of every lead; nil: raised only
 }
 
 func (d *fakeDesk) find(id string) int {
@@ -61,6 +64,9 @@ func (d *fakeDesk) Trace(_ context.Context, id string) ([]alerts.Step, error) {
 	if d.find(id) < 0 {
 		return nil, alerts.ErrNotFound
 	}
+	if d.trace != nil {
+		return d.trace, nil
+	}
 	return []alerts.Step{{Version: 1, At: noon, By: "system", To: alerts.LeadRaised}}, nil
 }
 
@@ -92,9 +98,15 @@ func (d *fakeDesk) Counts(context.Context) (map[alerts.LeadState]int, error) {
 	return counts, nil
 }
 
+// picture counts whether it is open.
 type picture struct {
 	*bytes.Reader
-	io.Closer
+	open *atomic.Int64
+}
+
+func (p picture) Close() error {
+	p.open.Add(-1)
+	return nil
 }
 
 func (d *fakeDesk) Evidence(_ context.Context, sha string) (io.ReadSeekCloser, alerts.Lead, error) {
@@ -104,8 +116,8 @@ func (d *fakeDesk) Evidence(_ context.Context, sha string) (io.ReadSeekCloser, a
 	if !ok {
 		return nil, alerts.Lead{}, alerts.ErrNotFound
 	}
-	d.opened++
-	return picture{bytes.NewReader(b), io.NopCloser(nil)}, d.leads[0], nil
+	d.open.Add(1)
+	return picture{bytes.NewReader(b), &d.open}, d.leads[0], nil
 }
 
 // fakeJournal keeps audit rows in memory, and can fail.
@@ -203,3 +215,29 @@ func (f *fakeImporter) Revisions(context.Context, int) ([]inventory.Revision, er
 }
 
 var noon = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+
+// stuck is an answer whose writes hang until free is closed; nil never hangs.
+type stuck struct {
+	free chan struct{}
+	mu   sync.Mutex
+	got  bytes.Buffer
+}
+
+func (s *stuck) Header() http.Header { return http.Header{} }
+func (s *stuck) WriteHeader(int)     {}
+func (s *stuck) FlushError() error   { return nil }
+
+func (s *stuck) Write(b []byte) (int, error) {
+	if s.free != nil {
+		<-s.free
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.Write(b)
+}
+
+func (s *stuck) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.String()
+}

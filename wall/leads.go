@@ -63,11 +63,29 @@ func (s *Server) getLead(ctx context.Context, in *leadInput) (*body[LeadDetail],
 	if err != nil {
 		return nil, deskProblem(err)
 	}
-	detail := LeadDetail{Lead: whole(lead), Trace: orEmpty(trace), Allowed: orEmpty(s.allowed(lead, callerOf(ctx).Name))}
+	detail := LeadDetail{Lead: whole(lead), Trace: orEmpty(trace), Allowed: allowed(lead, trace, callerOf(ctx), s.now())}
 	if v, ok := s.cameraView(lead.Camera.ID); ok {
 		detail.Camera = &v
 	}
 	return answer(detail, nil)
+}
+
+// allowed lists the states that a caller may move a lead to now, given what
+// the move demands: a reason, a department.
+func allowed(lead alerts.Lead, trace []alerts.Step, who caller, now time.Time) []alerts.LeadState {
+	states := []alerts.LeadState{}
+	if len(trace) == 0 || !who.Role.May(ActionTransition) {
+		return states
+	}
+	for _, to := range alerts.NextStates(lead.State) {
+		if slices.Contains(reachable(), to) && alerts.Judge(lead, trace[len(trace)-1], alerts.Transition{
+			Lead: lead.ID, To: to, By: who.Name, Version: lead.Version,
+			Reason: alerts.ReasonReview, Departments: []string{"any"},
+		}, now) == nil {
+			states = append(states, to)
+		}
+	}
+	return states
 }
 
 func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[alerts.Lead], error) {
@@ -85,6 +103,14 @@ func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[ale
 		return nil, deskProblem(err)
 	}
 	return answer(whole(lead), nil)
+}
+
+// reachable are the states that a person may bring a lead to: it expires by
+// the clock, and is merged into another by the engine.
+func reachable() []alerts.LeadState {
+	return slices.DeleteFunc(alerts.LeadStates(), func(s alerts.LeadState) bool {
+		return s == alerts.LeadMerged || s == alerts.LeadExpired
+	})
 }
 
 // deskProblem turns what a desk refuses into an answer that a page can act on.
@@ -138,12 +164,9 @@ func parseSet[T ~string](name, text string, known []T) ([]T, error) {
 	return set, nil
 }
 
-// openStates are the states in which a lead is still somebody's work.
+// openStates are the states in which a lead still wants somebody's work.
 func openStates() []alerts.LeadState {
-	return []alerts.LeadState{
-		alerts.LeadRaised, alerts.LeadAccepted, alerts.LeadDispatched, alerts.LeadAcknowledged,
-		alerts.LeadResolved, alerts.LeadTransferred, alerts.LeadReopened,
-	}
+	return slices.DeleteFunc(alerts.LeadStates(), func(s alerts.LeadState) bool { return !s.Open() })
 }
 
 // Scans over leads read at most this many pages of 500.

@@ -41,14 +41,13 @@ type leases struct {
 type looking struct {
 	turn  chan struct{} // held by the one request that writes a row
 	until map[string]time.Time
-	next  *leaseRow
-	rows  int // rows begun and not departed
+	rows  []*leaseRow // not written yet; the last one may still gather objects
 }
 
-// leaseRow gathers what the viewer's next row will name.
+// leaseRow is an audit row on its way.
 type leaseRow struct {
 	objects  []string
-	departed bool
+	departed bool // it gathers no more
 	done     chan struct{}
 	err      error // after done
 }
@@ -73,7 +72,7 @@ func (l *leases) take(ctx context.Context, v viewer, object string) error {
 	case look.turn <- struct{}{}:
 	}
 	defer func() { <-look.turn }()
-	if l.depart(look, row) {
+	if l.depart(row) {
 		l.write(ctx, v, look, row)
 	}
 	<-row.done // whoever departed the row before held the turn until it was written
@@ -88,17 +87,19 @@ func (l *leases) write(ctx context.Context, v viewer, look *looking, row *leaseR
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseWait)
 	defer cancel()
 	from := l.now()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		look.rows = slices.DeleteFunc(look.rows, func(r *leaseRow) bool { return r == row })
+		if row.err == nil {
+			for _, o := range row.objects {
+				look.until[o] = from.Add(leaseFor)
+			}
+		}
+	}()
 	row.err = l.record(ctx, alerts.AuditRow{
 		At: from, By: v.by, Action: "view", Object: strings.Join(row.objects, ", "), Purpose: v.purpose, Client: v.client,
 	})
-	if row.err != nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, o := range row.objects {
-		look.until[o] = from.Add(leaseFor)
-	}
 }
 
 // join returns the row that will cover the object; nil when one already does.
@@ -115,29 +116,30 @@ func (l *leases) join(v viewer, object string) (*looking, *leaseRow) {
 	if now.Before(look.until[object]) {
 		return look, nil
 	}
-	if look.next != nil && slices.Contains(look.next.objects, object) {
-		return look, look.next
+	for _, row := range look.rows {
+		if slices.Contains(row.objects, object) {
+			return look, row
+		}
 	}
-	if look.next == nil || len(look.next.objects) == leaseRowSize {
-		look.next = &leaseRow{done: make(chan struct{})}
-		look.rows++
+	if n := len(look.rows); n > 0 {
+		if last := look.rows[n-1]; !last.departed && len(last.objects) < leaseRowSize {
+			last.objects = append(last.objects, object)
+			return look, last
+		}
 	}
-	look.next.objects = append(look.next.objects, object)
-	return look, look.next
+	row := &leaseRow{objects: []string{object}, done: make(chan struct{})}
+	look.rows = append(look.rows, row)
+	return look, row
 }
 
 // depart closes the row to newcomers; false when somebody else did.
-func (l *leases) depart(look *looking, row *leaseRow) bool {
+func (l *leases) depart(row *leaseRow) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if row.departed {
 		return false
 	}
 	row.departed = true
-	if look.next == row {
-		look.next = nil
-	}
-	look.rows--
 	return true
 }
 
@@ -153,7 +155,7 @@ func (l *leases) sweep(now time.Time) {
 				delete(look.until, o)
 			}
 		}
-		if len(look.until) == 0 && look.rows == 0 && len(look.turn) == 0 {
+		if len(look.until) == 0 && len(look.rows) == 0 {
 			delete(l.viewers, v)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,8 +28,17 @@ type evidenceInput struct {
 	Lead    string `path:"lead" maxLength:"64"`
 	Picture string `path:"picture" maxLength:"68" doc:"the SHA-256 of the picture in hex, and .jpg"`
 	Purpose string `query:"purpose" maxLength:"100" default:"triage" doc:"why; it goes into the audit"`
-	Expires string `query:"expires" maxLength:"32" doc:"of a signed link"`
-	Token   string `query:"token" maxLength:"200" doc:"of a signed link"`
+}
+
+type linkInput struct {
+	Picture string `path:"picture" maxLength:"68" doc:"the SHA-256 of the picture in hex, and .jpg"`
+	Token   string `query:"token" required:"true" maxLength:"200" doc:"of the link; it expires"`
+}
+
+// LinkPath is the path and query of a link to a picture, with a token of
+// alerts.SignLink.
+func LinkPath(sha256, token string) string {
+	return prefix + "/evidence/" + sha256 + ".jpg?token=" + url.QueryEscape(token)
 }
 
 var pictureName = regexp.MustCompile(`^([0-9a-f]{64})\.jpg$`)
@@ -49,45 +59,58 @@ func (s *Server) getStill(ctx context.Context, in *stillInput) (*huma.StreamResp
 		hc.SetHeader("Content-Length", strconv.Itoa(len(jpeg)))
 		hc.SetHeader("Last-Modified", taken.UTC().Format(http.TimeFormat))
 		hc.SetStatus(http.StatusOK)
+		s.metrics.views.Inc()
 		// A client that left is no error of ours.
 		_, _ = hc.BodyWriter().Write(jpeg)
 	}}, nil
 }
 
 func (s *Server) getEvidence(ctx context.Context, in *evidenceInput) (*huma.StreamResponse, error) {
-	missing := problem(http.StatusNotFound, "not_found", "there is no such picture")
 	name := pictureName.FindStringSubmatch(in.Picture)
 	if name == nil {
-		return nil, missing
+		return nil, noPicture()
 	}
-	who, ok := callerIn(ctx)
-	if !ok {
-		if err := s.links(name[1], in.Expires, in.Token, s.now()); err != nil {
-			return nil, problem(http.StatusForbidden, "forbidden", "the link is not valid, or no longer")
-		}
-		who = caller{Name: "link:" + in.Expires, Client: clientIn(ctx)}
-		in.Purpose = "dispatch"
+	return s.evidence(ctx, callerOf(ctx), name[1], in.Lead, in.Purpose)
+}
+
+func (s *Server) getLinkedEvidence(ctx context.Context, in *linkInput) (*huma.StreamResponse, error) {
+	name := pictureName.FindStringSubmatch(in.Picture)
+	if name == nil {
+		return nil, noPicture()
 	}
-	file, lead, err := s.desk.Evidence(ctx, name[1])
+	if err := alerts.VerifyLink(s.linkKey, name[1], in.Token, s.now()); err != nil {
+		return nil, problem(http.StatusForbidden, "forbidden", err.Error())
+	}
+	// The expiry tells one link from another without giving the token away.
+	expires, _, _ := strings.Cut(in.Token, ".")
+	return s.evidence(ctx, caller{Name: "link:" + expires, Client: clientIn(ctx)}, name[1], "", "dispatch")
+}
+
+func noPicture() error { return problem(http.StatusNotFound, "not_found", "there is no such picture") }
+
+// evidence answers with a picture, which must be of that lead; "" is any.
+func (s *Server) evidence(ctx context.Context, who caller, sha256, of, purpose string) (*huma.StreamResponse, error) {
+	file, lead, err := s.desk.Evidence(ctx, sha256)
 	if errors.Is(err, alerts.ErrNotFound) {
-		return nil, missing
+		return nil, noPicture()
 	}
 	if err != nil {
 		return nil, err
 	}
-	// The picture must be of the lead that the address names.
-	if lead.ID != in.Lead {
-		_ = file.Close()
-		return nil, missing
+	if of != "" && lead.ID != of {
+		err = noPicture()
+	} else {
+		err = s.lease(ctx, who, "lead/"+lead.ID+" camera/"+lead.Camera.ID, purpose)
 	}
-	if err := s.lease(ctx, who, "lead/"+lead.ID+" camera/"+lead.Camera.ID, in.Purpose); err != nil {
-		_ = file.Close()
+	if err != nil {
+		_ = file.Close() // it was only read
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer func() { _ = file.Close() }()
 		r, w := humago.Unwrap(hc)
 		w.Header().Set("Content-Type", "image/jpeg")
+		s.metrics.views.Inc()
 		http.ServeContent(w, r, "", time.Time{}, file)
 	}}, nil
 }

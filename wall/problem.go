@@ -3,6 +3,9 @@ package wall
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"videopatrol/alerts"
 )
@@ -31,6 +34,28 @@ type Problem struct {
 
 func problem(status int, code, detail string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// unify makes a Problem of the library's own errors, which are about requests
+// that do not fit the schema. What the client sent is not repeated: it may
+// hold a password.
+func unify(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	details := []string{m.Detail}
+	for _, e := range m.Errors {
+		details = append(details, strings.TrimSpace(e.Location+" "+e.Message))
+	}
+	code := "invalid"
+	switch {
+	case m.Status == http.StatusRequestEntityTooLarge:
+		code = "too_large"
+	case m.Status >= http.StatusInternalServerError:
+		code = "internal"
+	}
+	return problem(m.Status, code, strings.Join(details, "; ")), nil
 }
 
 // Error is the detail.

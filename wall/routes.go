@@ -24,7 +24,7 @@ func op(id, method, path, summary string) huma.Operation {
 func route[I, O any](s *Server, action Action, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	s.actions[o.OperationID] = action
 	o.Middlewares = huma.Middlewares{s.guard(action)}
-	if action != ActionNone {
+	if action != ActionNone && action != ActionLink {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}
 		o.Extensions = map[string]any{"x-action": string(action)}
 	}
@@ -89,9 +89,10 @@ func (s *Server) routes() {
 	route(s, ActionView, still, s.getStill)
 	evidence := op("get-evidence", get, "/evidence/{lead}/{picture}", "A picture of a lead; the view is audited first")
 	evidence.Responses = binary("image/jpeg", "The picture")
-	// A signed link stands in for a session, so that the receiver of a lead
-	// can fetch its pictures.
-	route(s, ActionLink, evidence, s.getEvidence)
+	route(s, ActionView, evidence, s.getEvidence)
+	linked := op("get-linked-evidence", get, "/evidence/{picture}", "A picture of a lead by signed link; the view is audited first")
+	linked.Responses = binary("image/jpeg", "The picture")
+	route(s, ActionLink, linked, s.getLinkedEvidence)
 
 	route(s, ActionRead, op("get-grid", get, "/grid", "The cells of one level as GeoJSON"), s.getGrid)
 	route(s, ActionRead, op("get-stats", get, "/stats", "The figures of now"), s.getStats)

@@ -41,12 +41,9 @@ type Options struct {
 	Stills   *Stills
 	// Inventory returns the newest wanted set; it is called for each request.
 	Inventory func() inventory.Snapshot
-	// Allowed are the states that a person may move a lead to now.
-	Allowed func(lead alerts.Lead, by string, now time.Time) []alerts.LeadState
-	// VerifyLink returns nil for a signed link to a picture that still holds.
-	// expires and token are as the link's query says.
-	VerifyLink func(sha256, expires, token string, now time.Time) error
-	Canary     func() CanaryStatus
+	// LinkKey is the key of alerts.SignLink, at least alerts.MinLinkKey bytes.
+	LinkKey []byte
+	Canary  func() CanaryStatus
 	// Intervals are the times between samples of cameras that have none of
 	// their own, by tier.
 	Intervals map[inventory.Tier]time.Duration
@@ -75,8 +72,7 @@ type Server struct {
 	hub           *Hub
 	stills        *Stills
 	inventory     func() inventory.Snapshot
-	allowedFor    func(alerts.Lead, string, time.Time) []alerts.LeadState
-	links         func(sha256, expires, token string, now time.Time) error
+	linkKey       []byte
 	canary        func() CanaryStatus
 	intervals     map[inventory.Tier]time.Duration
 	site          Site
@@ -101,11 +97,14 @@ func New(o Options) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Desk": o.Desk == nil, "Journal": o.Journal == nil, "Fleet": o.Fleet == nil, "Importer": o.Importer == nil,
 		"Accounts": o.Accounts == nil, "Hub": o.Hub == nil, "Stills": o.Stills == nil, "Inventory": o.Inventory == nil,
-		"Allowed": o.Allowed == nil, "VerifyLink": o.VerifyLink == nil, "Canary": o.Canary == nil, "Page": o.Page == nil,
+		"Canary": o.Canary == nil, "Page": o.Page == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("wall: %s is required", name)
 		}
+	}
+	if len(o.LinkKey) < alerts.MinLinkKey {
+		return nil, fmt.Errorf("wall: LinkKey needs at least %d bytes, got %d", alerts.MinLinkKey, len(o.LinkKey))
 	}
 	zone, err := time.LoadLocation(o.Site.TimeZone)
 	if err != nil || o.Site.TimeZone == "" {
@@ -128,7 +127,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		desk: o.Desk, journal: o.Journal, fleet: o.Fleet, importer: o.Importer, accounts: o.Accounts, hub: o.Hub,
-		stills: o.Stills, inventory: o.Inventory, allowedFor: o.Allowed, links: o.VerifyLink, canary: o.Canary,
+		stills: o.Stills, inventory: o.Inventory, linkKey: o.LinkKey, canary: o.Canary,
 		intervals: o.Intervals, site: o.Site, zone: zone, departments: o.Departments,
 		rejectReasons: o.RejectReasons, closeReasons: o.CloseReasons, secure: o.Secure, log: o.Log, now: o.Clock,
 		actions: map[string]Action{}, metrics: newMetrics(o.Registerer, o.Hub),
@@ -235,10 +234,6 @@ func (s *Server) HTTPServer() *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-}
-
-func (s *Server) allowed(lead alerts.Lead, by string) []alerts.LeadState {
-	return s.allowedFor(lead, by, s.now())
 }
 
 // quote shows text that somebody sent, cut short.

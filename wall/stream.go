@@ -39,14 +39,20 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 		_, w := humago.Unwrap(hc)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no")
-		if err := s.pump(hc.Context(), w, c, first); err != nil {
+		alive := func(ctx context.Context) error {
+			// A stream is no sign of a person: it does not keep its session alive.
+			_, err := s.accounts.holder(ctx, who.key, false)
+			return err
+		}
+		if err := s.hub.pump(hc.Context(), w, c, first, alive); err != nil {
 			s.log.Debug("stream ended", "user", who.Name, "error", err)
 		}
 	}}, nil
 }
 
-// pump writes events until the stream ends.
-func (s *Server) pump(ctx context.Context, w http.ResponseWriter, c *client, first []event) error {
+// pump writes events until the stream ends. At each heartbeat it asks whether
+// the session still holds.
+func (h *Hub) pump(ctx context.Context, w http.ResponseWriter, c *client, first []event, alive func(context.Context) error) error {
 	rc := http.NewResponseController(w)
 	write := func(frame []byte) error {
 		if err := rc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -61,7 +67,7 @@ func (s *Server) pump(ctx context.Context, w http.ResponseWriter, c *client, fir
 		return err
 	}
 	for _, e := range first {
-		if err := write(s.hub.frame(e)); err != nil {
+		if err := write(h.frame(e)); err != nil {
 			return err
 		}
 	}
@@ -74,12 +80,11 @@ func (s *Server) pump(ctx context.Context, w http.ResponseWriter, c *client, fir
 		case <-c.gone:
 			return c.why
 		case e := <-c.events:
-			if err := write(s.hub.frame(e)); err != nil {
+			if err := write(h.frame(e)); err != nil {
 				return err
 			}
 		case <-beat.C:
-			// A stream is no sign of a person: it does not keep its session alive.
-			if _, err := s.accounts.holder(ctx, c.key, false); err != nil {
+			if err := alive(ctx); err != nil {
 				return err
 			}
 			if err := write([]byte(": \n\n")); err != nil {

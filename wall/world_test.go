@@ -6,14 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -63,6 +64,7 @@ var (
 	jpeg    = []byte("\xff\xd8\xff\xe0 the newest picture \xff\xd9")
 	proof   = []byte("\xff\xd8\xff\xe0 the evidence \xff\xd9")
 	proofID = sha(proof)
+	linkKey = bytes.Repeat([]byte("k"), 32)
 )
 
 func sha(b []byte) string {
@@ -86,7 +88,12 @@ type world struct {
 	http     *httptest.Server
 	snapshot inventory.Snapshot
 	first    []wall.Credential
+	ahead    atomic.Int64 // how far the clock is after noon
 }
+
+func (w *world) now() time.Time { return noon.Add(time.Duration(w.ahead.Load())) }
+
+func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
 
 func lead(id string, number int64) alerts.Lead {
 	return alerts.Lead{
@@ -115,19 +122,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := wall.NewAccounts(wall.AccountsOptions{Store: store, Hashes: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := accounts.FirstStart(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	square := func(a float64) [][][]inventory.Position {
 		return [][][]inventory.Position{{{{Lat: a, Lon: 120}, {Lat: a, Lon: 121}, {Lat: a + 1, Lon: 121}, {Lat: a, Lon: 120}}}}
 	}
 	w := &world{
-		t: t, db: db, accounts: accounts, first: first,
+		t: t, db: db,
 		desk:    &fakeDesk{leads: []alerts.Lead{lead(lead2, 2), lead(lead1, 1)}, pictures: map[string][]byte{proofID: proof}},
 		journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil), stills: wall.NewStills(0),
 		fleet: fakeFleet{camera1: {
@@ -157,6 +156,13 @@ func newWorld(t *testing.T) *world {
 			}),
 		},
 	}
+	w.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store, Hashes: 2, Clock: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.first, err = w.accounts.FirstStart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	w.stills.Seen(detect.Result{Camera: camera1, Received: noon.Add(-3 * time.Second), Still: jpeg})
 	w.server, err = wall.New(w.options())
 	if err != nil {
@@ -174,23 +180,72 @@ func (w *world) options() wall.Options {
 	return wall.Options{
 		Desk: w.desk, Journal: w.journal, Fleet: w.fleet, Importer: w.importer, Accounts: w.accounts, Hub: w.hub,
 		Stills: w.stills, Inventory: func() inventory.Snapshot { return w.snapshot },
-		Allowed: func(alerts.Lead, string, time.Time) []alerts.LeadState {
-			return []alerts.LeadState{alerts.LeadAccepted, alerts.LeadRejected}
-		},
-		VerifyLink: func(sum, expires, token string, _ time.Time) error {
-			if token == "signed-"+sum && expires == "1700000000" {
-				return nil
-			}
-			return errors.New("bad link")
-		},
+		LinkKey:     linkKey,
 		Canary:      func() wall.CanaryStatus { return wall.CanaryStatus{OK: true, IntervalSeconds: 180} },
 		Intervals:   map[inventory.Tier]time.Duration{inventory.TierLow: time.Minute},
 		Page:        fstest.MapFS{"index.html": {Data: []byte("<!doctype html>页面")}, "assets/a-1.js": {Data: []byte("1")}, ".gitkeep": {}},
 		Site:        wall.Site{Name: "示范市", TimeZone: "Asia/Shanghai"},
 		Departments: []wall.Department{{ID: "fire", NameZH: "消防", NameEN: "Fire"}, {ID: "police", NameZH: "公安", NameEN: "Police"}},
-		Clock:       func() time.Time { return noon },
+		Clock:       w.now,
 	}
 }
+
+// bench is a wall over many cameras, for benchmarks.
+type bench struct {
+	handler http.Handler
+	token   string
+}
+
+func benchWorld(b *testing.B, cameras int) bench {
+	b.Helper()
+	db, err := sqldb.Open(b.Context(), sqldb.Options{URL: "sqlite:" + filepath.Join(b.TempDir(), "patrol.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	store, err := sqlstore.New(b.Context(), db)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &world{
+		db: db, desk: &fakeDesk{}, journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil),
+		stills: wall.NewStills(0), fleet: fakeFleet{}, snapshot: inventory.Snapshot{Revision: 1},
+	}
+	if w.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err = w.accounts.FirstStart(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	_, token, err := w.accounts.IssueToken(b.Context(), "officer", "bench", time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	states := streams.States()
+	for i := range cameras {
+		id := fmt.Sprintf("3301%016d", i)
+		w.snapshot.Cameras = append(w.snapshot.Cameras, inventory.Camera{ID: id, Name: "卡口 " + id, Owner: "city"})
+		w.fleet[id] = streams.Status{Camera: id, State: states[i%len(states)]}
+	}
+	o := w.options()
+	o.Clock = time.Now
+	s, err := wall.New(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return bench{handler: s.Handler(), token: token}
+}
+
+// discard is an answer that nobody reads.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) FlushError() error           { return nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // browser is one user's cookie jar, in effect.
 type browser struct {
@@ -281,6 +336,20 @@ func (b *browser) do(method, path string, in any, header ...string) response {
 		b.w.t.Fatal(err)
 	}
 	return response{Response: res, body: body}
+}
+
+// as returns a client with an API token of a new user of that role.
+func (w *world) as(role wall.Role) *browser {
+	w.t.Helper()
+	name := "a-" + string(role)
+	if _, _, err := w.accounts.Create(w.t.Context(), name, role, "correct horse battery"); err != nil {
+		w.t.Fatal(err)
+	}
+	_, secret, err := w.accounts.IssueToken(w.t.Context(), name, "test", 24*time.Hour)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &browser{w: w, bearer: secret}
 }
 
 func (b *browser) get(path string) response { b.w.t.Helper(); return b.do("GET", path, nil) }

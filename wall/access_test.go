@@ -1,0 +1,156 @@
+package wall_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"videopatrol/wall"
+)
+
+// wantActions is what each operation must ask for, written down a second time
+// on purpose: a new route, or a changed one, is decided here as well.
+var wantActions = map[string]wall.Action{
+	"login":            wall.ActionNone,
+	"logout":           wall.ActionSelf,
+	"me":               wall.ActionSelf,
+	"change-password":  wall.ActionSelf,
+	"list-tokens":      wall.ActionSelf,
+	"issue-token":      wall.ActionSelf,
+	"revoke-token":     wall.ActionSelf,
+	"list-leads":       wall.ActionRead,
+	"get-lead":         wall.ActionRead,
+	"transition-lead":  wall.ActionTransition,
+	"list-cameras":     wall.ActionRead,
+	"get-camera":       wall.ActionRead,
+	"get-still":        wall.ActionView,
+	"get-evidence":     wall.ActionView,
+	"get-grid":         wall.ActionRead,
+	"get-stats":        wall.ActionRead,
+	"list-audit":       wall.ActionAudit,
+	"import-inventory": wall.ActionInventory,
+	"export-inventory": wall.ActionInventory,
+	"list-revisions":   wall.ActionInventory,
+	"undo-revision":    wall.ActionInventory,
+	"list-users":       wall.ActionUsers,
+	"create-user":      wall.ActionUsers,
+	"disable-user":     wall.ActionUsers,
+	"stream":           wall.ActionRead,
+
+	"get-linked-evidence": wall.ActionLink,
+}
+
+// wantRoles is who may do what (P13: who administers does not look).
+var wantRoles = map[wall.Action][]wall.Role{
+	wall.ActionNone:       wall.Roles(),
+	wall.ActionSelf:       wall.Roles(),
+	wall.ActionRead:       wall.Roles(),
+	wall.ActionView:       {wall.RoleOfficer, wall.RoleDispatcher},
+	wall.ActionTransition: {wall.RoleOfficer, wall.RoleDispatcher},
+	wall.ActionInventory:  {wall.RoleAdmin},
+	wall.ActionUsers:      {wall.RoleAdmin},
+	wall.ActionAudit:      {wall.RoleAuditor},
+}
+
+// TestMatrix asks every route of the API as every role and as nobody.
+func TestMatrix(t *testing.T) {
+	w := newWorld(t)
+	var api struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+		}
+	}
+	description, err := w.server.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(description, &api); err != nil {
+		t.Fatal(err)
+	}
+	clients := map[wall.Role]*browser{"": w.anyone()}
+	for _, r := range wall.Roles() {
+		clients[r] = w.as(r)
+	}
+	asked := 0
+	for path, methods := range api.Paths {
+		url := strings.NewReplacer("{id}", "9", "{lead}", "9", "{picture}", proofID+".jpg", "{name}", "nobody").Replace(path)
+		for method, o := range methods {
+			action, ok := wantActions[o.OperationID]
+			if !ok {
+				t.Errorf("%s %s (%s) has no entry in the table", method, path, o.OperationID)
+				continue
+			}
+			asked++
+			for role, c := range clients {
+				status := c.status(strings.ToUpper(method), url)
+				want := "any"
+				switch {
+				case action == wall.ActionNone, action == wall.ActionLink:
+				case role == "":
+					want = "401"
+				case !contains(wantRoles[action], role):
+					want = "403"
+				}
+				got := "any"
+				if action != wall.ActionNone && (status == http.StatusUnauthorized || status == http.StatusForbidden) {
+					got = http.StatusText(status)
+					got = map[string]string{"Unauthorized": "401", "Forbidden": "403"}[got]
+				}
+				if got != want {
+					t.Errorf("%s %s as %q: status %d, want %s", method, path, role, status, want)
+				}
+			}
+		}
+	}
+	if asked != len(wantActions) {
+		t.Errorf("asked %d operations, the table has %d", asked, len(wantActions))
+	}
+}
+
+func contains(roles []wall.Role, r wall.Role) bool {
+	for _, x := range roles {
+		if x == r {
+			return true
+		}
+	}
+	return false
+}
+
+// status asks without waiting for the end of the answer, which for the
+// stream never comes.
+func (b *browser) status(method, path string) int {
+	ctx, cancel := context.WithTimeout(b.w.t.Context(), 10*time.Second)
+	defer cancel()
+	var in any
+	if method == http.MethodPost {
+		in = "{}"
+	}
+	res, err := b.w.http.Client().Do(b.request(ctx, method, path, in))
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+// TestLink: the route that needs no login wants a link that holds.
+func TestMayNamesNoLinkAndNoNone(t *testing.T) {
+	for _, r := range append(wall.Roles(), "", "root") {
+		if r.May(wall.ActionLink) || r.May(wall.ActionNone) {
+			t.Errorf("role %q has an action that no role may have", r)
+		}
+	}
+}
+
+func TestOnlyKnownRolesMayAnything(t *testing.T) {
+	for _, r := range []wall.Role{"", "root", "Admin"} {
+		for _, a := range wall.Actions() {
+			if r.May(a) {
+				t.Errorf("role %q may %s", r, a)
+			}
+		}
+	}
+}
