@@ -63,14 +63,22 @@ func (w *Watch) Checkpoint() []byte {
 	if err != nil { // numbers are finite and times are in range
 		return nil
 	}
-	b := binary.LittleEndian.AppendUint32([]byte(checkpointMagic), uint32(len(head)))
-	b = append(b, head...)
+	var planes []byte
 	if n.Learned {
+		planes = make([]byte, 0, 2*len(w.ground.mean))
 		for _, m := range w.ground.mean {
-			b = append(b, byte(m>>8))
+			planes = append(planes, byte(m>>8))
 		}
-		b = append(b, w.ground.dev...)
+		planes = append(planes, w.ground.dev...)
 	}
+	return frameCheckpoint(head, planes)
+}
+
+func frameCheckpoint(head, planes []byte) []byte {
+	b := make([]byte, 0, len(checkpointMagic)+4+len(head)+len(planes)+4)
+	b = append(b, checkpointMagic...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
+	b = append(append(b, head...), planes...)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -163,6 +171,9 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 	}
 	if len(planes) != want || len(n.Things) > maxThings || (n.Width == 0 && len(n.Things) > 0) {
 		return n, nil, fmt.Errorf("%d bytes of ground, want %d", len(planes), want)
+	}
+	if h := n.Health; h.Settle < 0 || h.Settle > settleSamples+1 || h.Count < 0 || h.Same < 0 {
+		return n, nil, errors.New("scene health out of range")
 	}
 	if n.Learned && !(n.Gain >= 1.0/64 && n.Gain <= 64) {
 		return n, nil, fmt.Errorf("gain %g", n.Gain)

@@ -7,9 +7,8 @@ import (
 	"os/exec"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"go.uber.org/goleak"
 
 	"videopatrol/detect"
 	"videopatrol/detect/codec"
@@ -20,10 +19,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // encode returns the first key unit of a flat grey clip of luma l and of the
 // given size, by the ffmpeg program.
-func encode(t testing.TB, c streams.Codec, size string, luma int, args ...string) streams.Unit {
-	t.Helper()
+func encode(tb testing.TB, c streams.Codec, size string, luma int, args ...string) streams.Unit {
+	tb.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		t.Skip("ffmpeg is not installed: no bytes to decode")
+		tb.Skip("ffmpeg is not installed: no bytes to decode")
 	}
 	format := map[streams.Codec][]string{
 		streams.CodecH264: {"-c:v", "libx264", "-preset", "veryfast", "-f", "h264"},
@@ -33,23 +32,23 @@ func encode(t testing.TB, c streams.Codec, size string, luma int, args ...string
 	// Noise makes the unit long enough to be cut; luma stays within ±20.
 	source := fmt.Sprintf("color=c=black:s=%s:r=5,format=yuv420p,geq=lum='%d+random(1)*30-15':cb=128:cr=128", size, luma)
 	all := append([]string{"-v", "error", "-f", "lavfi", "-i", source, "-frames:v", "6", "-pix_fmt", "yuv420p"}, args...)
-	out, err := exec.CommandContext(t.Context(), "ffmpeg", append(append(all, format...), "-")...).Output()
+	out, err := exec.CommandContext(tb.Context(), "ffmpeg", append(append(all, format...), "-")...).Output()
 	if err != nil {
-		t.Skipf("ffmpeg cannot encode %s: %v", c, err)
+		tb.Skipf("ffmpeg cannot encode %s: %v", c, err)
 	}
 	if c == streams.CodecJPEG {
 		end := bytes.Index(out, []byte{0xFF, 0xD9}) + 2
 		return streams.Unit{Codec: c, NALUs: [][]byte{out[:end]}}
 	}
-	return firstUnit(t, c, out)
+	return firstUnit(tb, c, out)
 }
 
 // firstUnit cuts the first key unit out of an Annex B stream.
-func firstUnit(t testing.TB, c streams.Codec, stream []byte) streams.Unit {
-	t.Helper()
+func firstUnit(tb testing.TB, c streams.Codec, stream []byte) streams.Unit {
+	tb.Helper()
 	var nalus h264.AnnexB
 	if err := nalus.Unmarshal(stream); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	u := streams.Unit{Codec: c}
 	for _, n := range nalus {
@@ -71,13 +70,13 @@ func firstUnit(t testing.TB, c streams.Codec, stream []byte) streams.Unit {
 	return u
 }
 
-func newDecoders(t testing.TB, o codec.Options) *codec.Decoders {
-	t.Helper()
+func newDecoders(tb testing.TB, o codec.Options) *codec.Decoders {
+	tb.Helper()
 	d, err := codec.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(d.Close)
+	tb.Cleanup(d.Close)
 	return d
 }
 

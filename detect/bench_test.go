@@ -1,0 +1,93 @@
+//go:build cgo
+
+package detect_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"videopatrol/detect"
+	"videopatrol/detect/opencv"
+	"videopatrol/inventory"
+)
+
+func BenchmarkSee(b *testing.B) {
+	for _, size := range [][2]int{{704, 576}, {1920, 1080}} {
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			im := opencv.New()
+			defer im.Close()
+			w, err := detect.NewWatch(detect.WatchOptions{
+				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{closedArea, fireLane}, Masks: []inventory.Polygon{rect(0, 0, 0.2, 0.2)}},
+				Imaging: im,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := newStudio(size[0], size[1])
+			var pics []detect.Picture
+			for i := range 8 {
+				if i > 3 {
+					pics = append(pics, s.shoot(person(0.5+0.05*float64(i), 0.5)))
+				} else {
+					pics = append(pics, s.shoot())
+				}
+			}
+			now, i := midnight, 0
+			stages := map[string]float64{}
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(5 * time.Second)
+				r, err := w.See(pics[i%len(pics)], now)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for k, v := range r.Stages {
+					stages[k] += v
+				}
+				i++
+			}
+			for k, v := range stages {
+				b.ReportMetric(v/float64(i)*1e6, k+"-µs/op")
+			}
+		})
+	}
+}
+
+// BenchmarkWatchMemory reports the heap that one camera's memory takes.
+func BenchmarkWatchMemory(b *testing.B) {
+	im := opencv.New()
+	defer im.Close()
+	s := newStudio(704, 576)
+	var pics []detect.Picture
+	for range 4 {
+		pics = append(pics, s.shoot())
+	}
+	const many = 50
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		watches := make([]*detect.Watch, many)
+		for i := range watches {
+			w, err := detect.NewWatch(detect.WatchOptions{
+				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{closedArea, fireLane}},
+				Imaging: im,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for j, p := range pics {
+				if _, err := w.See(p, midnight.Add(time.Duration(j)*5*time.Second)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			watches[i] = w
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/many, "heap-B/watch")
+		runtime.KeepAlive(watches)
+	}
+}

@@ -1,0 +1,161 @@
+package opencv_test
+
+import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"videopatrol/detect"
+	"videopatrol/detect/opencv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newImaging(tb testing.TB) *opencv.Imaging {
+	tb.Helper()
+	m := opencv.New()
+	tb.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return m
+}
+
+// filled returns a plane whose stride exceeds its width.
+func filled(w, h int, at func(x, y int) byte) detect.Plane {
+	p := detect.Plane{Pix: make([]byte, (w+7)*(h-1)+w), Width: w, Height: h, Stride: w + 7}
+	for y := range h {
+		for x := range w {
+			p.Row(y)[x] = at(x, y)
+		}
+	}
+	return p
+}
+
+func flat(v byte) func(int, int) byte { return func(int, int) byte { return v } }
+
+func colour(w, h int, y, cb, cr byte) detect.Picture {
+	cw, ch := (w+1)/2, (h+1)/2
+	return detect.Picture{Y: filled(w, h, flat(y)), Cb: filled(cw, ch, flat(cb)), Cr: filled(cw, ch, flat(cr))}
+}
+
+func TestShrink(t *testing.T) {
+	m := newImaging(t)
+	half := filled(101, 60, func(x, _ int) byte { return byte(200 * (x / 51)) })
+	p, err := m.Shrink(half, 20, 12)
+	if err != nil || p.Width != 20 || p.Height != 12 || p.Stride != 20 || len(p.Pix) != 240 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if p.Row(5)[2] != 0 || p.Row(5)[17] != 200 {
+		t.Errorf("left %d, right %d, want 0 and 200", p.Row(5)[2], p.Row(5)[17])
+	}
+	for _, bad := range [][2]int{{0, 5}, {102, 5}, {5, 61}, {-1, 5}} {
+		if _, err := m.Shrink(half, bad[0], bad[1]); err == nil {
+			t.Errorf("reduced to %v", bad)
+		}
+	}
+	if _, err := m.Shrink(detect.Plane{Width: 50, Height: 50, Stride: 50, Pix: make([]byte, 9)}, 5, 5); err == nil {
+		t.Error("a plane shorter than it says")
+	}
+}
+
+func TestBlobs(t *testing.T) {
+	m := newImaging(t)
+	mask := detect.Plane{Pix: make([]byte, 100*50), Width: 100, Height: 50, Stride: 100}
+	set := func(r image.Rectangle) {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				mask.Row(y)[x] = 255
+			}
+		}
+	}
+	set(image.Rect(10, 10, 20, 30)) // in two parts
+	set(image.Rect(21, 10, 31, 30))
+	set(image.Rect(60, 20, 65, 25))
+	set(image.Rect(90, 40, 92, 42)) // too small
+	blobs, labels, err := m.Blobs(mask, 20)
+	if err != nil || len(blobs) != 2 {
+		t.Fatalf("%+v, %v, want two", blobs, err)
+	}
+	if b := blobs[0]; b.X != 10 || b.Y != 10 || b.W != 21 || b.H != 20 || b.Area != 420 || labels[15*100+20] != b.Label {
+		t.Errorf("the larger: %+v", b)
+	}
+	if b := blobs[1]; b.Area != 25 || labels[22*100+62] != b.Label || labels[0] != 0 {
+		t.Errorf("the smaller: %+v", b)
+	}
+	mask.Stride = 101
+	if _, _, err := m.Blobs(mask, 1); err == nil {
+		t.Error("a mask with gaps between its rows")
+	}
+}
+
+func TestJPEG(t *testing.T) {
+	m := newImaging(t)
+	for _, c := range []struct {
+		name             string
+		w, h, most       int
+		wantW, wantH     int
+		full             bool
+		y, cb, cr        byte
+		red, green, blue int
+	}{
+		{"as it is", 352, 288, 704, 352, 288, false, 126, 128, 128, 128, 128, 128},
+		{"reduced", 1920, 1080, 704, 704, 396, false, 235, 128, 128, 255, 255, 255},
+		{"odd", 99, 67, 704, 98, 66, false, 16, 128, 128, 0, 0, 0},
+		{"full range", 352, 288, 200, 200, 162, true, 255, 128, 128, 255, 255, 255},
+		{"red", 352, 288, 704, 352, 288, false, 81, 90, 240, 255, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := colour(c.w, c.h, c.y, c.cb, c.cr)
+			p.FullRange = c.full
+			b, err := m.JPEG(p, c.most, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			img, err := jpeg.Decode(bytes.NewReader(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := img.Bounds().Size(); s.X != c.wantW || s.Y != c.wantH {
+				t.Errorf("%v, want %d × %d", s, c.wantW, c.wantH)
+			}
+			r, g, bl, _ := img.At(c.wantW/2, c.wantH/2).RGBA()
+			for i, got := range []uint32{r, g, bl} {
+				if want := []int{c.red, c.green, c.blue}[i]; int(got>>8) < want-6 || int(got>>8) > want+6 {
+					t.Errorf("colour %d %d %d, want %d %d %d", r>>8, g>>8, bl>>8, c.red, c.green, c.blue)
+				}
+			}
+		})
+	}
+	p := colour(352, 288, 126, 128, 128)
+	plain, err := m.JPEG(p, 704, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boxed, err := m.JPEG(p, 704, []detect.Box{{X: 0.2, Y: 0.2, W: 0.4, H: 0.4}, {X: -3, Y: 2, W: 9, H: 9}})
+	if err != nil || bytes.Equal(plain, boxed) {
+		t.Errorf("boxes leave no trace (%v)", err)
+	}
+	if again, _ := m.JPEG(p, 704, nil); !bytes.Equal(plain, again) {
+		t.Error("boxes stay for the next picture")
+	}
+	if _, err := m.JPEG(detect.Picture{}, 704, nil); err == nil {
+		t.Error("a JPEG of no picture")
+	}
+}
+
+func BenchmarkJPEG(b *testing.B) {
+	m := newImaging(b)
+	p := colour(704, 576, 100, 120, 130)
+	p.Y = filled(704, 576, func(x, y int) byte { return byte(x*y/50 + x) })
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.JPEG(p, 704, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
