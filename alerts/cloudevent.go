@@ -66,8 +66,8 @@ type EventClock struct {
 	DueAt time.Time `json:"due_at"`
 }
 
-// LinkFunc makes the link under which a receiver may fetch a lead's picture until it
-// expires; see SignLink.
+// LinkFunc makes the link under which a receiver may fetch a picture of a lead
+// until it expires; see SignLink.
 type LinkFunc func(lead, sha256 string) (url string, expires time.Time, err error)
 
 // NewEvent returns a notice as an event. source is the gateway's URI; without
