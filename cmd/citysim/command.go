@@ -136,7 +136,7 @@ func scripts(f cityFlags, script, faults string) ([]play.Row, error) {
 	case random:
 		n, err := strconv.ParseUint(seed, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("--script %s: want a number after random:", script)
+			return nil, fmt.Errorf("--script %s: want a number, such as random:7", script)
 		}
 		rows = play.RandomScript(n, f.cameras)
 	default:

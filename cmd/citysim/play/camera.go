@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -310,17 +311,13 @@ func (c *camera) prepare(ctx context.Context, l *Library, seed uint64, kinds ...
 		frozen = frozen || k == Frozen && old.frozen == nil
 	}
 	fresh := &reel{takes: map[scene.Take][]*GOP{}, frozen: old.frozen}
-	for t, g := range old.takes {
-		fresh.takes[t] = g
-	}
+	maps.Copy(fresh.takes, old.takes)
 	if len(want) > 0 {
 		made, err := l.Scene(ctx, c.scene.Kind(), seed, want...)
 		if err != nil {
 			return fmt.Errorf("camera %s: %w", c.id, err)
 		}
-		for t, g := range made {
-			fresh.takes[t] = g
-		}
+		maps.Copy(fresh.takes, made)
 	}
 	if frozen {
 		var err error

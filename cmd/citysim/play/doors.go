@@ -167,7 +167,7 @@ func (d *doors) close() {
 		}
 		r.server.Close()
 	}
-	d.http.Close() //nolint:errcheck // nothing is lost
+	d.http.Close()
 	for _, l := range d.web {
 		l.Close()
 	}

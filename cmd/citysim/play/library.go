@@ -65,7 +65,7 @@ func (l *Library) store(name string, gops []*GOP) error {
 	if err != nil {
 		return fmt.Errorf("keep a scene: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone already when all went well
+	defer os.Remove(f.Name()) // gone already when all went well
 	w := bufio.NewWriter(f)
 	for _, g := range gops {
 		w.Write(g.annexB(g.Units...)) //nolint:errcheck // Flush tells
@@ -194,7 +194,7 @@ func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 }
 
 // cached returns what was made from a key, or makes it.
-func (l *Library) cached(ctx context.Context, kind string, key []byte, make func() ([]byte, error)) ([]*GOP, error) {
+func (l *Library) cached(ctx context.Context, kind string, key []byte, produce func() ([]byte, error)) ([]*GOP, error) {
 	if err := l.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (l *Library) cached(ctx context.Context, kind string, key []byte, make func
 	if gops, ok := l.load(name, 0); ok {
 		return gops, nil
 	}
-	b, err := make()
+	b, err := produce()
 	if err != nil {
 		return nil, err
 	}

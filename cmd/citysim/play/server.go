@@ -112,7 +112,10 @@ func (s *Server) find(name string) (*camera, error) {
 // session and every child has ended.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Warm(ctx); err != nil {
-		return quiet(ctx, err)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to end before it began
+		}
+		return err
 	}
 	doors, err := s.open(ctx)
 	if err != nil {
@@ -143,14 +146,6 @@ func (s *Server) Rehearse(ctx context.Context) error {
 	}
 	wg.Wait()
 	return s.o.Ledger.Err()
-}
-
-// quiet makes an error that only says that ctx ended none.
-func quiet(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // Warm renders what the cameras show, and what happens soon.

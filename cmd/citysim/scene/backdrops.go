@@ -1,6 +1,9 @@
 package scene
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // drawStreet draws a street from its far end to the near one.
 func (p *pen) drawStreet(s street, r *rand.Rand) {
@@ -35,8 +38,8 @@ func (p *pen) drawStreet(s street, r *rand.Rand) {
 			row = append(row, newHouse(r, side.x, z, z+length, side.depth))
 			z += length + pick(r, 0, 0, between(r, 1.5, 4))
 		}
-		for i := len(row) - 1; i >= 0; i-- {
-			p.house(row[i], r)
+		for _, h := range slices.Backward(row) {
+			p.house(h, r)
 		}
 	}
 	for z := s.far - 8; z > 10; z -= 13 {

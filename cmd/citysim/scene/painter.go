@@ -214,10 +214,10 @@ func (p *Painter) drivePast(s street, a passer, seconds float64) {
 		return
 	}
 	width := s.roadRight - s.laneRight
-	far, close := s.far-10, 1.0
-	x, z, heading := s.laneRight+width*0.27, far+(close-far)*k, math.Pi
+	far, nearest := s.far-10, 1.0
+	x, z, heading := s.laneRight+width*0.27, far+(nearest-far)*k, math.Pi
 	if a.way > 0 {
-		x, z, heading = s.laneRight+width*0.75, close+(far-close)*k, 0
+		x, z, heading = s.laneRight+width*0.75, nearest+(far-nearest)*k, 0
 	}
 	shown := 1.0
 	if z > far-5 {
