@@ -172,7 +172,7 @@ async function judge(id) {
   await shot('7-dispatched')
 }
 
-async function otherPages() {
+async function otherPages(id) {
   await page.keyboard.press('Shift+Slash')
   await page.locator('[role=dialog]').waitFor()
   await accessible('help')
@@ -197,9 +197,7 @@ async function otherPages() {
   await page.locator('.bar-right button[lang=en]').click()
   await accessible('cameras, light')
   await shot('11-cameras-light-en')
-  await page.locator('.nav a[href="/"]').click()
-  await page.locator('#queue').waitFor()
-  await page.keyboard.press('j')
+  await page.goto(new URL(`/leads/${id}`, base).href)
   await page.locator('.lead .picture img').waitFor()
   await accessible('lead, light')
   await shot('12-lead-light-en')
@@ -218,7 +216,7 @@ try {
   const id = await leadArrives()
   await choose(id)
   await judge(id)
-  await otherPages()
+  await otherPages(id)
 } catch (e) {
   wrong.push(e.stack ?? String(e))
   await shot('failed').catch(() => {})

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
 import type { Lead } from '../api/types'
 import { useWords } from '../i18n/words'
 import { useLive } from '../live/hooks'
@@ -17,6 +17,31 @@ type Props = {
   empty: string
 }
 
+/** attended tells whether the officer is at an element: by focus, by the pointer, or in a sheet that came from there. */
+function attended(el: HTMLElement): boolean {
+  return el.contains(document.activeElement)
+    || matchMedia('(hover: hover)').matches && el.matches(':hover')
+    || document.querySelector('[role=dialog]') !== null
+}
+
+/**
+ * useAttention tells when the officer comes to an element and, up to half a
+ * second later, when they have left: a sheet gives the focus back with a delay.
+ */
+function useAttention(box: RefObject<HTMLElement | null>, tell: (there: boolean) => void): () => void {
+  const timer = useRef<ReturnType<typeof setInterval>>(undefined)
+  useEffect(() => () => clearInterval(timer.current), [])
+  return useCallback(() => {
+    tell(true)
+    clearInterval(timer.current)
+    timer.current = setInterval(() => {
+      if (box.current && attended(box.current)) return
+      clearInterval(timer.current)
+      tell(false)
+    }, 500)
+  }, [box, tell])
+}
+
 /**
  * LeadList is a windowed list of its own: a grid with aria-activedescendant,
  * scrolled by row id. A general virtual list reuses the focused row's element
@@ -29,13 +54,8 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMo
   const box = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
   const [height, setHeight] = useState(800)
-  const hold = useRef({ focus: false, pointer: false })
+  const attend = useAttention(box, onHold)
   const { ids } = view
-
-  const held = useCallback((change: Partial<typeof hold.current>) => {
-    Object.assign(hold.current, change)
-    onHold(hold.current.focus || hold.current.pointer)
-  }, [onHold])
 
   useEffect(() => {
     const el = box.current!
@@ -63,7 +83,6 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMo
     if (y < el.scrollTop) el.scrollTop = y
     else if (y + rowHeight > el.scrollTop + el.clientHeight) el.scrollTop = y + rowHeight - el.clientHeight
     // Only a new selection scrolls, not a new place of the old one.
-    // eslint-disable-next-line
   }, [selected])
 
   const { from, to } = slice(ids.length, rowHeight, top, height)
@@ -90,10 +109,8 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMo
         aria-rowcount={ids.length}
         aria-activedescendant={at >= 0 ? rowId(selected!) : undefined}
         onScroll={(e) => setTop(e.currentTarget.scrollTop)}
-        onFocus={() => held({ focus: true })}
-        onBlur={() => held({ focus: false })}
-        onPointerEnter={() => held({ pointer: true })}
-        onPointerLeave={() => held({ pointer: false })}
+        onFocus={attend}
+        onPointerEnter={attend}
       >
         <div role="rowgroup" style={{ height: ids.length * rowHeight }}>
           {indexes.map((i) => {

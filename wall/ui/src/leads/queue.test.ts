@@ -46,9 +46,10 @@ describe('search', () => {
 })
 
 describe('step', () => {
-  const ids = ['a', 'b', 'c']
+  const ids = ['e', 'd', 'b']
   it.each<[string | undefined, number, string]>([
-    [undefined, 1, 'a'], ['a', 1, 'b'], ['c', 1, 'c'], ['a', -1, 'a'], ['b', -Infinity, 'a'], ['b', Infinity, 'c'], ['gone', 1, 'a'],
+    [undefined, 1, 'e'], ['e', 1, 'd'], ['b', 1, 'b'], ['e', -1, 'e'], ['d', -Infinity, 'e'], ['d', Infinity, 'b'],
+    ['c', 1, 'b'], ['c', -1, 'd'], ['f', 1, 'e'], ['f', -1, 'e'], ['a', 1, 'b'], ['a', -1, 'b'],
   ])('from %s by %d', (from, d, want) => expect(step(ids, from, d)).toBe(want))
   it('has nowhere to go in an empty list', () => expect(step([], 'a', 1)).toBeUndefined())
 })

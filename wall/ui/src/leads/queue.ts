@@ -56,11 +56,19 @@ export function next(shown: string[], leads: Iterable<Lead>, s: Selection, held:
 
 const same = (a: string[], b: string[]) => a.length === b.length && a.every((id, i) => id === b[i])
 
-/** step is the id that lies d rows from the selected one, within the list. */
+/**
+ * step is the id that lies d rows from the selected one, within the list. From
+ * a lead that is no longer in the list it goes to the neighbours it would have.
+ */
 export function step(ids: string[], selected: string | undefined, d: number): string | undefined {
   if (ids.length === 0) return undefined
-  const at = selected === undefined ? -1 : ids.indexOf(selected)
-  if (at < 0) return ids[0]
+  if (selected === undefined) return ids[0]
+  let at = ids.indexOf(selected)
+  if (at < 0) {
+    const older = ids.findIndex((id) => id < selected)
+    at = older < 0 ? ids.length : older
+    if (d > 0) d--
+  }
   return ids[Math.min(ids.length - 1, Math.max(0, at + d))]
 }
 
