@@ -3,7 +3,9 @@ package worker_test
 import (
 	"context"
 	"log/slog"
+	"syscall"
 	"testing"
+	"time"
 
 	"videopatrol/detect"
 	"videopatrol/detect/worker"
@@ -11,7 +13,8 @@ import (
 )
 
 // BenchmarkSample is what one sample of 30 kB costs besides decoding and
-// judging it: hand-off, pipe, checks and verdict, one after the other.
+// judging it: hand-off, pipe, checks and verdict, one after the other. The
+// processor time is that of parent and child together.
 func BenchmarkSample(b *testing.B) {
 	verdicts := make(chan streams.Verdict, 1)
 	p, err := worker.New(worker.Options{
@@ -32,6 +35,7 @@ func BenchmarkSample(b *testing.B) {
 	<-verdicts
 	b.SetBytes(int64(s.Unit.Size()))
 	b.ReportAllocs()
+	before := processorTime(b)
 	for b.Loop() {
 		p.Offer(s)
 		if v := <-verdicts; v.Reason != streams.ReasonNone {
@@ -42,6 +46,21 @@ func BenchmarkSample(b *testing.B) {
 	if err := <-done; err != nil {
 		b.Fatal(err)
 	}
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// processorTime is what this process and the children that ended have used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var sum time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return sum
 }
 
 // BenchmarkOffer is what a stream's reader waits for.

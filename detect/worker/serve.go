@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -103,6 +104,7 @@ func stdio() (in, out *os.File, err error) {
 
 // confine gives up what a decoder has no need of.
 func confine(o ServeOptions) error {
+	runtime.GOMAXPROCS(2) // one for the sample, one for the collector
 	unix.Umask(0o077)
 	// The kernel kills a worker before the gateway when memory runs out. It
 	// is a courtesy, so where there is no /proc it is left out.
