@@ -162,7 +162,7 @@ func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
 		case 49:
 			if len(b) >= 4 {
 				t := b[2] & 0x3f
-				a.fragment(b[2], kindH265(t), []byte{b[0]&0x81 | t<<1, b[1]}, b[3:], ts, now)
+				a.fragment(b[2], kindH265(t), [2]byte{b[0]&0x81 | t<<1, b[1]}, b[3:], ts, now)
 			}
 		case 50: // PACI: nothing in the wild sends it
 		default:
@@ -177,7 +177,7 @@ func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
 		a.aggregate(b[1:], ts, now)
 	case t == 28: // FU-A
 		if len(b) >= 3 {
-			a.fragment(b[1], kindH264(b[1]&0x1f), []byte{b[0]&0xe0 | b[1]&0x1f}, b[2:], ts, now)
+			a.fragment(b[1], kindH264(b[1]&0x1f), [2]byte{b[0]&0xe0 | b[1]&0x1f}, b[2:], ts, now)
 		}
 	case t >= 1 && t <= 23:
 		a.whole(b, ts, now)
@@ -219,13 +219,17 @@ func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
 	}
 }
 
-// fragment takes a piece of a NAL unit; head is its rebuilt header, and flags
+// fragment takes a piece of a NAL unit; header is its rebuilt one, and flags
 // hold the start and end bits.
-func (a *assembler) fragment(flags byte, k kind, head, b []byte, ts uint32, now time.Time) {
+func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts uint32, now time.Time) {
+	head := header[:1]
+	if a.h265 {
+		head = header[:]
+	}
 	start, end := flags&0x80 != 0, flags&0x40 != 0
 	switch {
 	case start && end: // forbidden, and sent by some
-		a.whole(append(head, b...), ts, now)
+		a.whole(append(bytes.Clone(head), b...), ts, now)
 		return
 	case start:
 		// A parameter set too big for a packet is a whole key unit with
