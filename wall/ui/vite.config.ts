@@ -13,6 +13,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 800,
   },
+  worker: { format: 'es' },
   server: { proxy: { '/api': { target: gateway, changeOrigin: true } } },
   test: {
     environment: 'happy-dom',

@@ -1,3 +1,4 @@
+import { path } from './path'
 import type { LeadState, Problem as ProblemBody } from './types'
 
 /** Problem is an RFC 9457 answer, or a request that got no answer at all (status 0). */
@@ -21,6 +22,8 @@ export class Problem extends Error {
   }
 }
 
+export { path } from './path'
+
 async function problemOf(response: Response): Promise<Problem> {
   return new Problem(response.status, (await response.json().catch(() => ({}))) as Partial<ProblemBody>)
 }
@@ -30,18 +33,6 @@ let signedOut: () => void = () => {}
 /** onSignedOut sets what happens when the gateway no longer knows the session. */
 export function onSignedOut(f: () => void) {
   signedOut = f
-}
-
-type Query = Record<string, string | number | undefined>
-
-/** path builds an address under the API from parts that are escaped, and a query without its empty values. */
-export function path(parts: string[], query: Query = {}): string {
-  const q = new URLSearchParams()
-  for (const [k, v] of Object.entries(query)) {
-    if (v !== undefined && v !== '') q.set(k, String(v))
-  }
-  const tail = q.toString()
-  return '/api/v1/' + parts.map(encodeURIComponent).join('/') + (tail ? '?' + tail : '')
 }
 
 async function send<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {

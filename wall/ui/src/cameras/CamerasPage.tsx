@@ -35,7 +35,8 @@ export function CamerasPage({ id }: { id?: string }) {
       get<CameraPage>(path(['cameras'], { state, cell, q: asked, limit: 100, cursor: pageParam }), signal),
     getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: 10_000,
+    // Every page is asked for again, so a long list more rarely.
+    refetchInterval: (q) => 10_000 * (q.state.data?.pages.length ?? 1),
   })
   const cameras = q.data?.pages.flatMap((p) => p.cameras) ?? []
   const counts: StateCounts = q.data?.pages[0]?.counts ?? {}

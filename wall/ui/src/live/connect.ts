@@ -1,6 +1,7 @@
 import { get, path } from '../api/client'
 import type { Canary, Lead, LeadPage, Me, StateCounts } from '../api/types'
 import { setGatewayClock } from './hooks'
+import type { News, Wish } from './shared.worker'
 import { follow, type Message } from './sse'
 import { store } from './store'
 
@@ -9,19 +10,50 @@ export type Reaction = { onReset: () => void; onSignedOut: () => void }
 
 /** connect follows the gateway's stream into the store; the answer ends it. */
 export function connect(r: Reaction): () => void {
-  const stop = new AbortController()
   let wasLost = false
+  const take = (news: News) => {
+    if ('heard' in news) store.heard = Date.now()
+    else if ('message' in news) receive(news.message, r)
+    else {
+      store.setLink(news.link)
+      if (news.link === 'signed-out') r.onSignedOut()
+      if (news.link === 'open') {
+        store.heard = Date.now()
+        if (wasLost) void catchUp()
+      }
+      wasLost = news.link === 'lost'
+    }
+  }
+  return typeof SharedWorker === 'function' ? join(take) : alone(take)
+}
+
+/** join listens to the stream that all windows share. */
+function join(take: (news: News) => void): () => void {
+  const { port } = new SharedWorker(new URL('./shared.worker.ts', import.meta.url), { type: 'module', name: 'patrol-stream' })
+  port.onmessage = (m: MessageEvent<News>) => take(m.data)
+  const say = (wish: Wish) => port.postMessage(wish)
+  const leave = () => say('leave')
+  const back = (e: PageTransitionEvent) => { if (e.persisted) say('follow') }
+  addEventListener('pagehide', leave)
+  addEventListener('pageshow', back)
+  say('follow')
+  return () => {
+    removeEventListener('pagehide', leave)
+    removeEventListener('pageshow', back)
+    leave()
+    port.close()
+  }
+}
+
+/** alone follows a stream of this window's own, where browsers share no workers. */
+function alone(take: (news: News) => void): () => void {
+  const stop = new AbortController()
   void follow({
     url: path(['stream']),
     signal: stop.signal,
-    onHeard: () => { store.heard = Date.now() },
-    onMessage: (m) => receive(m, r),
-    onLink: (link) => {
-      store.setLink(link)
-      if (link === 'signed-out') r.onSignedOut()
-      if (link === 'open' && wasLost) void catchUp()
-      wasLost = link === 'lost'
-    },
+    onHeard: () => take({ heard: true }),
+    onMessage: (message) => take({ message }),
+    onLink: (link) => take({ link }),
   })
   return () => stop.abort()
 }
