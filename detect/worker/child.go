@@ -24,8 +24,9 @@ type Isolation string
 
 // The isolations.
 const (
-	// IsolationPreferred takes what the kernel gives: namespaces and the
-	// filter, else the filter alone, and says so once.
+	// IsolationPreferred takes what the kernel gives: network and other
+	// namespaces of its own and the system call filter, or what there is of
+	// them, and says so once.
 	IsolationPreferred Isolation = "preferred"
 	// IsolationRequired makes Run fail when a child cannot have both.
 	IsolationRequired Isolation = "required"
@@ -52,6 +53,8 @@ type child struct {
 	// known are the cameras whose watches it has, with the revisions of
 	// their configs.
 	known map[string]uint64
+	// served: it has answered a request.
+	served bool
 	// gone is closed once it has ended and all it said has been read.
 	gone chan struct{}
 }
@@ -115,7 +118,7 @@ var errIsolation = errors.New("a worker cannot be isolated")
 
 // refused tells whether the kernel refused namespaces (clone(2)).
 func refused(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EINVAL, syscall.ENOSPC, syscall.EUSERS, syscall.ENOSYS} {
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSPC, syscall.EUSERS, syscall.ENOSYS} {
 		if errors.Is(err, errno) {
 			return true
 		}
@@ -216,6 +219,7 @@ func (c *child) ask(q *request, timeout time.Duration) (*answer, error) {
 	if a.Hello != nil {
 		return nil, garbled("a second hello")
 	}
+	c.served = true
 	return a, nil
 }
 

@@ -16,6 +16,11 @@
 //   - A child may have been taken over by what it decoded: everything it says
 //     is checked and capped (see decodeAnswer), and its findings count only
 //     for the camera whose sample it was given.
+//   - There is no spare child: one is ready in some 0.2 s, OpenCV included,
+//     which together with the timeout stays below the two seconds.
+//   - A child has no environment, no network, no path and no program, only its
+//     three pipes, and at most 2 GiB; attributes and calls say how. Its parent
+//     cannot end without it.
 //   - One in flight at a time: while a lane waits in Reporter.Report no sample
 //     is with its child, so a slow desk can never look like a hung child.
 //   - A worker's restart says nothing about a scene. The pool makes no finding

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"videopatrol/detect"
@@ -21,9 +22,11 @@ type lane struct {
 	log        *slog.Logger
 	metrics    *metrics
 	quarantine *quarantine // nil: nothing is kept
+	weak       *sync.Once  // tells that isolation is weak, once for all lanes
 
 	// What follows belongs to run.
 	child  *child
+	idle   bool    // the last child ended by itself without having served
 	report trouble // the reporter fails
 	disk   trouble // the disk fails
 }
@@ -64,12 +67,20 @@ func (l *lane) run(ctx, late context.Context) error {
 // respawn starts a child at once, and again after growing waits when it does
 // not get ready. It returns without one when ctx ends.
 func (l *lane) respawn(ctx context.Context) error {
+	if l.idle && !sleep(ctx, time.Second) {
+		return nil
+	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		c, err := start(ctx, l.o)
 		if err == nil {
 			l.child = c
 			l.metrics.workers.WithLabelValues(c.level).Inc()
 			l.log.Info("a worker started", "pid", c.cmd.Process.Pid, "isolation", c.level)
+			if c.level != levelBoth {
+				l.weak.Do(func() {
+					l.log.Warn("the kernel does not isolate workers fully: allow user namespaces and seccomp", "isolation", c.level)
+				})
+			}
 			return nil
 		}
 		if errors.Is(err, errIsolation) {
@@ -251,6 +262,7 @@ func (l *lane) bury(err error) caseFile {
 			k.Reason = endExited
 		}
 	}
+	l.idle = err == nil && !c.served
 	l.metrics.restarts.WithLabelValues(k.Reason).Inc()
 	k.Fate, k.Stderr = c.cmd.ProcessState.String(), c.stderr.lines()
 	if err != nil {

@@ -47,6 +47,11 @@ func child(mode string) int {
 		o.CheckpointEvery = time.Hour
 	case "poor":
 		o.Memory = 512 << 20
+	case "brief":
+		go func() {
+			time.Sleep(time.Millisecond)
+			os.Exit(0)
+		}()
 	case "gateway":
 		err = gateway()
 		fallthrough
@@ -121,18 +126,16 @@ func (decoder) Close() {}
 
 func (decoder) Decode(u streams.Unit) (detect.Picture, error) {
 	word, rest, _ := strings.Cut(string(u.NALUs[0]), " ")
-	pid := os.Getpid()
 	switch word {
 	case "corrupt":
 		return detect.Picture{}, errors.New("no picture in it")
 	case "kill":
-		return detect.Picture{}, syscall.Kill(pid, syscall.SIGKILL)
+		return detect.Picture{}, killed(syscall.SIGKILL)
 	case "abort":
 		fmt.Fprintln(os.Stderr, "terminate called after throwing an instance of 'cv::Exception'")
-		_ = syscall.Kill(pid, syscall.SIGABRT)
-		select {}
+		return detect.Picture{}, killed(syscall.SIGABRT)
 	case "stop":
-		return detect.Picture{}, syscall.Kill(pid, syscall.SIGSTOP)
+		return detect.Picture{}, killed(syscall.SIGSTOP)
 	case "spin":
 		for n := 0; n >= 0; n++ { // hangs for longer than anyone waits
 			n &= 0xffff
@@ -149,6 +152,9 @@ func (decoder) Decode(u streams.Unit) (detect.Picture, error) {
 				return detect.Picture{}, errors.New("it ate 4 GiB")
 			}
 		}
+	case "slow":
+		time.Sleep(300 * time.Millisecond)
+		return detect.Picture{Y: detect.Plane{Pix: []byte(rest), Width: 1, Height: 1, Stride: 1}}, nil
 	case "print":
 		for range 1000 {
 			fmt.Println(strings.Repeat("x", 5000))
@@ -156,9 +162,16 @@ func (decoder) Decode(u streams.Unit) (detect.Picture, error) {
 	case "tell":
 		return detect.Picture{}, errors.New(tell(rest))
 	case "pid":
-		return detect.Picture{}, fmt.Errorf("%d", pid)
+		return detect.Picture{}, fmt.Errorf("%d", os.Getpid())
 	}
 	return detect.Picture{Y: detect.Plane{Pix: u.NALUs[0], Width: 1, Height: 1, Stride: 1}}, nil
+}
+
+// killed waits for a signal to end this process; a signal may take a moment.
+func killed(s syscall.Signal) error {
+	err := syscall.Kill(os.Getpid(), s)
+	time.Sleep(time.Hour)
+	return err
 }
 
 // tell tries to get out of the worker and tells how it went.

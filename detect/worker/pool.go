@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +37,8 @@ type Options struct {
 	// last checkpoints may take once Run's context has ended; 0 means 2 s.
 	ShutdownGrace time.Duration
 	// MediaMemory caps the encoded bytes of all pending samples; 0 means
-	// 256 MiB. Beyond it the oldest ones go.
+	// 256 MiB. Every worker has an equal part of it, but no less than one
+	// sample of 8 MiB; beyond it its oldest samples go.
 	MediaMemory int64
 	// Isolation is IsolationPreferred unless set.
 	Isolation Isolation
@@ -110,9 +112,10 @@ func New(o Options) (*Pool, error) {
 	if o.QuarantineDir != "" {
 		q = &quarantine{dir: o.QuarantineDir}
 	}
+	weak := &sync.Once{}
 	for i := range o.Workers {
 		p.lanes = append(p.lanes, &lane{
-			table: newTable(), o: o, log: o.Log.With("worker", i), metrics: p.metrics, quarantine: q,
+			table: newTable(), o: o, log: o.Log.With("worker", i), metrics: p.metrics, quarantine: q, weak: weak,
 		})
 	}
 	return p, nil
@@ -173,7 +176,8 @@ func (p *Pool) Run(ctx context.Context) error {
 // Offer puts a sample in its camera's slot, in the place of an older one. It
 // never blocks. A sample of a camera that is not in the wanted set is dropped.
 func (p *Pool) Offer(s streams.Sample) {
-	wanted, superseded := p.lane(s.Camera).offer(s, p.o.MediaMemory/int64(len(p.lanes)))
+	part := max(p.o.MediaMemory/int64(len(p.lanes)), maxSample)
+	wanted, superseded := p.lane(s.Camera).offer(s, part)
 	p.metrics.superseded.Add(float64(superseded))
 	if !wanted {
 		p.metrics.skipped.WithLabelValues(whyUnwanted).Inc()

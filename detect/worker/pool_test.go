@@ -541,6 +541,44 @@ func TestUnreportedIsNotRemembered(t *testing.T) {
 	}
 }
 
+// At the end what is in flight is finished and reported, and no child is left.
+func TestShutdown(t *testing.T) {
+	r := newRig(t, "serve")
+	r.see("b", "pid")
+	pid, err := strconv.Atoi(await(t, r.results).Undecodable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Offer(sample("a", "slow begin"))
+	for samples, _ := r.Pending(); samples > 0; samples, _ = r.Pending() {
+		time.Sleep(time.Millisecond)
+	}
+	r.stop()
+	select {
+	case f := <-r.findings:
+		if f.Phase != detect.PhaseBegin {
+			t.Errorf("finding %+v", f)
+		}
+	default:
+		t.Error("what was in flight was not reported")
+	}
+	if alive(pid) {
+		t.Error("the child is left")
+	}
+}
+
+// A child that ends as soon as it is ready does not make the pool spin.
+func TestChildEndsAtOnce(t *testing.T) {
+	r := newRig(t, "brief")
+	for r.metric("patrol_worker_restarts_total", "exited") < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	r.stop()
+	if n := strings.Count(r.log.String(), "a worker started"); n > 3 {
+		t.Errorf("%d children", n)
+	}
+}
+
 func TestReconcile(t *testing.T) {
 	r := newRig(t, "serve")
 	r.trusted("a", "ok")
@@ -592,22 +630,23 @@ func TestReconcileWhileRunning(t *testing.T) {
 
 func TestMediaMemory(t *testing.T) {
 	p, err := worker.New(worker.Options{
-		Command: command("serve"), Workers: 1, MediaMemory: 100,
+		Command: command("serve"), Workers: 1, MediaMemory: 1, // one sample of 8 MiB
 		Reporter: detect.ReporterFunc(func(context.Context, detect.Finding) error { return nil }),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Reconcile([]detect.Config{{Camera: "a"}, {Camera: "b"}, {Camera: "c"}})
+	const size = 3 << 20
 	for _, c := range []string{"a", "b", "a", "c"} {
-		p.Offer(sample(c, strings.Repeat("x", 40)))
+		p.Offer(sample(c, strings.Repeat("x", size-4))) // 4 bytes of parameter sets
 	}
-	if samples, size := p.Pending(); samples != 2 || size != 88 {
-		t.Errorf("pending %d samples, %d bytes; want 2, 88", samples, size)
+	if samples, bytes := p.Pending(); samples != 2 || bytes != 2*size {
+		t.Errorf("pending %d samples, %d bytes; want 2, %d", samples, bytes, 2*size)
 	}
 	p.Reconcile([]detect.Config{{Camera: "b"}})
-	if samples, size := p.Pending(); samples != 1 || size != 44 {
-		t.Errorf("after b alone is wanted: pending %d samples, %d bytes", samples, size)
+	if samples, bytes := p.Pending(); samples != 1 || bytes != size {
+		t.Errorf("after b alone is wanted: pending %d samples, %d bytes", samples, bytes)
 	}
 }
 
@@ -669,6 +708,14 @@ func TestIsolation(t *testing.T) {
 			t.Skip("the kernel gives no namespaces here")
 		}
 		refused(t, r, "dial "+l.Addr().String())
+	})
+	t.Run("both", func(t *testing.T) {
+		r := newRig(t, "serve")
+		if r.trusted("a", "ok"); r.metric("patrol_workers", "namespaces_and_filter") != 1 {
+			t.Skip("the kernel gives no namespaces here")
+		}
+		r = newRig(t, "serve", func(o *worker.Options) { o.Isolation = worker.IsolationRequired })
+		r.trusted("a", "ok")
 	})
 	t.Run("required", func(t *testing.T) {
 		p, err := worker.New(worker.Options{
