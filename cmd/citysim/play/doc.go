@@ -4,8 +4,8 @@
 // A camera plays whole GOPs, two seconds each, that its scene rendered and
 // ffmpeg encoded once. What happens begins and ends at GOP boundaries or at a
 // known frame within a GOP, and the ledger gets the moment at which that frame
-// was sent. One wheel per processor sends the frames of its cameras: it owns
-// their state, builds an access unit's packets once, and writes them with one
+// was sent. A wheel, at most one per processor, sends the frames of its
+// cameras: it owns their state, builds an access unit's packets once, and writes them with one
 // system call per reader, without ever waiting for one. A reader that lets
 // half a megabyte pile up is cut off.
 //

@@ -140,7 +140,7 @@ func (s *Server) Rehearse(ctx context.Context) error {
 	start := time.Now()
 	s.schedule(start)
 	var wg sync.WaitGroup
-	wheels := runtime.GOMAXPROCS(0)
+	wheels := min(runtime.GOMAXPROCS(0), 1+len(s.cameras)/camerasPerWheel)
 	for w := range wheels {
 		wg.Go(func() { s.wheel(ctx, start, w, wheels) })
 	}
@@ -266,7 +266,11 @@ func (s *Server) Inject(row Row) (string, error) {
 
 // slots is how many parts a wheel splits the time of a frame into, so that
 // the cameras' frames do not leave in bursts.
-const slots = 16
+const slots = 8
+
+// camerasPerWheel is how many cameras are worth another wheel: about a fifth
+// of a processor.
+const camerasPerWheel = 500
 
 // wheel sends the frames of every wheels-th camera, each camera in its slot of
 // the frame time, until ctx ends.
