@@ -12,7 +12,6 @@ type Props = {
   selected?: string
   onSelect: (id: string) => void
   onHold: (held: boolean) => void
-  onSettle: () => void
   onMore: () => void
   empty: string
 }
@@ -48,7 +47,7 @@ function useAttention(box: RefObject<HTMLElement | null>, tell: (there: boolean)
  * for another lead under live inserts, and an officer must never act on a lead
  * that slid under the hand.
  */
-export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMore, empty }: Props) {
+export function LeadList({ view, tab, selected, onSelect, onHold, onMore, empty }: Props) {
   const { t } = useWords()
   const live = useLive()
   const box = useRef<HTMLDivElement>(null)
@@ -94,11 +93,6 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onSettle, onMo
 
   return (
     <div className="queue-box">
-      {view.waiting > 0 && (
-        <button type="button" className="pill" onClick={onSettle}>
-          {t('queue.waiting', { count: view.waiting })}<kbd>R</kbd>
-        </button>
-      )}
       <div
         ref={box}
         id="queue"

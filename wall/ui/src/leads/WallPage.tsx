@@ -119,9 +119,12 @@ export function WallPage({ id }: { id?: string }) {
               if (e.key === 'Enter' && !e.nativeEvent.isComposing) document.getElementById('queue')?.focus()
             }} />
           <kbd>/</kbd>
+          {view.waiting > 0 && (
+            <button type="button" className="pill" onClick={settle}>{t('queue.waiting', { count: view.waiting })}<kbd>R</kbd></button>
+          )}
         </div>
         <p className="hidden" aria-live="polite">{counts ? t('queue.spoken', { count: counts.triage }) : ''}</p>
-        <LeadList key={tab} view={view} tab={tab} selected={id} onSelect={select} onHold={setHeld} onSettle={settle} onMore={more} empty={empty} />
+        <LeadList key={tab} view={view} tab={tab} selected={id} onSelect={select} onHold={setHeld} onMore={more} empty={empty} />
       </section>
       <section className="stage" aria-label={t('lead.title')}>
         {id ? <LeadPanel id={id} marks={marks} onMarks={setMarks} offers={desk.offers} onOffer={desk.choose} onBack={() => select(undefined)} /> : <Overview />}

@@ -1,8 +1,20 @@
 import { useQuery } from '@tanstack/react-query'
-import { useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { picture, Problem } from '../api/client'
 import { useWords } from '../i18n/words'
 import { useMay } from '../session'
+
+/** useSeen tells whether an element has come into view: a picture nobody sees is not fetched, and not audited. */
+function useSeen() {
+  const ref = useRef<HTMLDivElement>(null)
+  const [seen, setSeen] = useState(false)
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => setSeen(entries.some((e) => e.isIntersecting)))
+    observer.observe(ref.current!)
+    return () => observer.disconnect()
+  }, [])
+  return [ref, seen] as const
+}
 
 /** Picture shows one audited picture, or says why there is none. Children are drawn over it in 0..1 coordinates. */
 export function Picture({ url, mark, alt, children, stale }: {
@@ -15,20 +27,22 @@ export function Picture({ url, mark, alt, children, stale }: {
 }) {
   const { t, problem } = useWords()
   const may = useMay('view')
+  const [box, seen] = useSeen()
   const [ratio, setRatio] = useState(16 / 9)
   const q = useQuery({
     queryKey: ['picture', url, mark],
     queryFn: ({ signal }) => picture(url, signal),
-    enabled: may,
+    enabled: may && seen,
     staleTime: Infinity,
     // A view is audited for at most a minute; after that it is asked for again.
     gcTime: 60_000,
     retry: false,
+    // Until a newer picture is here, the last one stays.
     placeholderData: (old, was) => (was?.queryKey[1] === url ? old : undefined),
   })
   const error = q.error instanceof Problem ? q.error : undefined
   return (
-    <div className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio }}>
+    <div ref={box} className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio }}>
       {q.data && (
         <img src={q.data} alt={alt} onLoad={(e) => {
           const { naturalWidth: w, naturalHeight: h } = e.currentTarget
