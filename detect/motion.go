@@ -82,7 +82,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		case held:
 		case g.isLight(s, x, b.pixels(m.labels, g.w)):
 			continue
-		case g.isGhost(s, x, m.labels, b):
+		case !m.beside(b) && g.isGhost(s, x, m.labels, b):
 			m.ghosts = append(m.ghosts, b)
 			continue
 		}
@@ -93,6 +93,15 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		}
 		m.sightings = append(m.sightings, sighting{b, float64(sum) / float64(max(1, n)*w.o.Threshold)})
 	}
+}
+
+// beside tells whether a blob lies beside a larger sighting: then it is rather
+// a part of it than ground laid bare, and must not be learned as ground.
+func (m *motion) beside(b Blob) bool {
+	return slices.ContainsFunc(m.sightings, func(s sighting) bool {
+		dx, dy := max(4, s.W/2), max(4, s.H/4)
+		return b.X < s.X+s.W+dx && s.X < b.X+b.W+dx && b.Y < s.Y+s.H+dy && s.Y < b.Y+b.H+dy
+	})
 }
 
 // inside returns the share of a thing's points that lie in a blob.

@@ -74,6 +74,10 @@ func (w *Watch) inArea(z inventory.Zone, m *motion, now time.Time) []presence {
 	return out
 }
 
+// laneArea is the smallest thing that blocks a fire lane, as a share of the
+// picture.
+const laneArea = 0.002
+
 // inFireLane lists the things in a fire lane that are there, whether the
 // newest look saw them or something hid them.
 func (w *Watch) inFireLane(z inventory.Zone, _ *motion, _ time.Time) []presence {
@@ -83,7 +87,8 @@ func (w *Watch) inFireLane(z inventory.Zone, _ *motion, _ time.Time) []presence 
 		t := &w.things[i]
 		in := t.share(area.has)
 		taken := in * float64(t.Area) / float64(area.size)
-		if t.Bare > 0 || (in < zoneShare && taken < 0.5) {
+		small := float64(t.Area) < laneArea*float64(w.ground.w*w.ground.h)
+		if t.Bare > 0 || small || (in < zoneShare && taken < 0.5) {
 			continue
 		}
 		out = append(out, presence{
