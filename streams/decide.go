@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"hash/fnv"
 	"math"
 	"time"
@@ -37,7 +38,7 @@ func judge(f facts, now time.Time) (State, Reason) {
 		f.failures >= 1 && f.hostDown:
 		return StateOffline, f.reason
 	case f.lastKey.IsZero() || now.Sub(f.lastKey) > freshFor(f.interval, f.gop):
-		return StateUnknown, f.reason
+		return StateUnknown, cmp.Or(f.reason, f.distrust)
 	case f.distrust != ReasonNone:
 		return StateDegraded, f.distrust
 	default:

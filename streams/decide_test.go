@@ -28,7 +28,7 @@ func TestJudge(t *testing.T) {
 		"fresh":           {with(func(f *streams.Facts) { f.LastKey = ago(12) }), streams.StateOnline, streams.ReasonNone},
 		"stale":           {with(func(f *streams.Facts) { f.LastKey = ago(12.1) }), streams.StateUnknown, streams.ReasonNone},
 		"fresh, distrust": {with(func(f *streams.Facts) { f.LastKey, f.Distrust = ago(1), streams.ReasonFrozen }), streams.StateDegraded, streams.ReasonFrozen},
-		"stale, distrust": {with(func(f *streams.Facts) { f.LastKey, f.Distrust = ago(60), streams.ReasonFrozen }), streams.StateUnknown, streams.ReasonNone},
+		"stale, distrust": {with(func(f *streams.Facts) { f.LastKey, f.Distrust = ago(60), streams.ReasonFrozen }), streams.StateUnknown, streams.ReasonFrozen},
 		"fresh, one fail": {with(func(f *streams.Facts) { f.LastKey, f.Failures, f.Reason = ago(5), 1, streams.ReasonClosed }), streams.StateOnline, streams.ReasonNone},
 		"one fail":        {with(func(f *streams.Facts) { f.Failures, f.Reason = 1, streams.ReasonTimeout }), streams.StateUnknown, streams.ReasonTimeout},
 		"one, host down":  {with(func(f *streams.Facts) { f.Failures, f.Reason, f.HostDown = 1, streams.ReasonTimeout, true }), streams.StateOffline, streams.ReasonTimeout},

@@ -345,7 +345,7 @@ func (v *visit) look(s Session) {
 	now, o, l := time.Now(), &v.l.m.o, v.l
 	l.mu.Lock()
 	l.settle(now)
-	gop, key := l.f.gop, v.lastK
+	gop, key, dropped := l.f.gop, v.lastK, l.dropped
 	freshUntil := key.Add(freshFor(l.want.interval, gop))
 	l.mu.Unlock()
 	if key.IsZero() {
@@ -356,6 +356,8 @@ func (v *visit) look(s Session) {
 	switch {
 	case !now.Before(stallAt):
 		v.cause = Errorf(ReasonStalled, "no packet for %v", o.StallAfter)
+	case !now.Before(keyAt) && dropped != ReasonNone:
+		v.cause = Errorf(dropped, "no whole key unit for %v", now.Sub(key).Round(time.Second))
 	case !now.Before(keyAt):
 		v.cause = Errorf(ReasonNoKeyUnit, "packets, but no key unit for %v", now.Sub(key).Round(time.Second))
 	default:

@@ -75,7 +75,7 @@ type Receiver struct {
 	Want func(now time.Time) bool
 	// Unit takes a key unit, whose bytes belong to it from then on.
 	Unit func(Unit)
-	// KeySeen is told of every key unit that passes, wanted or not.
+	// KeySeen is told of every key unit that came whole, wanted or not.
 	KeySeen func(now time.Time)
 	// Received counts the bytes that arrived.
 	Received func(n int)

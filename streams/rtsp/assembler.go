@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pion/rtp"
@@ -55,8 +56,9 @@ type assembler struct {
 
 	ts      uint32 // timestamp of the newest key unit seen
 	keySeen bool   // ts is valid
+	passing bool   // that unit is still coming, and nobody takes it
 
-	active  bool
+	active  bool // that unit is being assembled
 	buf     []byte
 	ends    []int // where each NAL unit of buf ends
 	inFU    bool  // the last NAL unit of buf is not complete
@@ -128,23 +130,39 @@ func (a *assembler) push(p *rtp.Packet, now time.Time) {
 		if p.SequenceNumber == a.seq {
 			return // sent twice
 		}
+		a.passing = false
 		if a.active {
 			a.drop(streams.ReasonCorrupt, "packets are missing inside its key units")
 		}
 	}
 	a.seq, a.started = p.SequenceNumber, true
 
-	if a.active && p.Timestamp != a.ts {
-		a.finish(now) // a camera that sets no marker
+	if p.Timestamp != a.ts { // also with a camera that sets no marker
+		a.pass(now)
+		if a.active {
+			a.finish(now)
+		}
 	}
 	if len(p.Payload) == 0 {
 		return
 	}
 	a.payload(p.Payload, p.Timestamp, now)
+	if !p.Marker {
+		return
+	}
+	a.pass(now)
 	// A marker on a parameter set or inside a fragmented unit ends nothing.
-	if p.Marker && a.active && !a.inFU && len(a.ends) > 0 {
+	if a.active && !a.inFU && len(a.ends) > 0 {
 		a.finish(now)
 	}
+}
+
+// pass tells of a key unit that came whole although nobody takes it.
+func (a *assembler) pass(now time.Time) {
+	if a.passing && a.decodable() {
+		a.r.KeySeen(now)
+	}
+	a.passing = false
 }
 
 func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
@@ -290,8 +308,7 @@ func (a *assembler) begin(ts uint32, now time.Time) bool {
 		return a.active
 	}
 	a.ts, a.keySeen = ts, true
-	a.r.KeySeen(now)
-	if !a.r.Want(now) {
+	if a.passing = !a.r.Want(now); a.passing {
 		a.useParams()
 		return false
 	}
@@ -334,6 +351,7 @@ func (a *assembler) endNALU() {
 // drop gives up the unit that is being assembled; the next one is taken.
 func (a *assembler) drop(r streams.Reason, why string) {
 	a.reset()
+	a.passing = r == streams.ReasonMemory // the camera is not to blame
 	a.r.Dropped(r, why)
 }
 
@@ -372,17 +390,16 @@ func (a *assembler) finish(now time.Time) {
 		}
 	}
 	a.useParams()
-	params := a.paramSets()
 	switch {
 	case len(nalus) == 0:
 		a.reset() // start codes, and no picture among them
 		return
-	case params == nil:
+	case !a.decodable():
 		a.drop(streams.ReasonCorrupt, "its key units come without parameter sets")
 		return
 	}
 	u := streams.Unit{
-		Codec: streams.CodecH264, Params: params, NALUs: nalus,
+		Codec: streams.CodecH264, Params: slices.Concat(a.params[kindVPS], a.params[kindSPS], a.params[kindPPS]), NALUs: nalus,
 		Received: now, CameraTime: a.cameraTime(a.ts),
 	}
 	if a.h265 {
@@ -395,22 +412,13 @@ func (a *assembler) finish(now time.Time) {
 	}
 	a.active, a.buf, a.held = false, nil, 0
 	a.ends = a.ends[:0]
+	a.r.KeySeen(now)
 	a.r.Unit(u)
 }
 
-// paramSets returns the parameter sets to decode with, nil when one is missing.
-func (a *assembler) paramSets() [][]byte {
-	if len(a.params[kindSPS]) == 0 || len(a.params[kindPPS]) == 0 {
-		return nil
-	}
-	if a.h265 && len(a.params[kindVPS]) == 0 {
-		return nil
-	}
-	var all [][]byte
-	for _, k := range []kind{kindVPS, kindSPS, kindPPS} {
-		all = append(all, a.params[k]...)
-	}
-	return all
+// decodable tells whether the parameter sets are known.
+func (a *assembler) decodable() bool {
+	return len(a.params[kindSPS]) > 0 && len(a.params[kindPPS]) > 0 && (!a.h265 || len(a.params[kindVPS]) > 0)
 }
 
 // hasStartCode tells whether a NAL unit holds the three bytes that no NAL unit

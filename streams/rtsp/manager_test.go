@@ -1,0 +1,109 @@
+package rtsp_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"videopatrol/inventory"
+	"videopatrol/streams"
+	"videopatrol/streams/rtsp"
+	st "videopatrol/streams/streamstest"
+)
+
+// sink hands samples to a test.
+type sink chan streams.Sample
+
+func (s sink) Offer(x streams.Sample) {
+	select {
+	case s <- x:
+	default:
+	}
+}
+
+// TestManagerWithRealSessions: a wrong password, a web server, a camera that
+// resets, one that falls silent and one without parameter sets each end in their reason, and the
+// healthy cameras beside them never miss a sample; all is torn down in order.
+func TestManagerWithRealSessions(t *testing.T) {
+	right := inventory.Login{Username: "admin", Password: "right"}
+	locked := st.New(t, st.Options{Username: "admin", Password: "right"})
+	resets := st.New(t, st.Options{Wrap: st.Reset(4)})
+	silent := st.New(t, st.Options{Wrap: st.Silence(2)}) // half-open
+	paramless := st.New(t, st.Options{NoParams: true})
+	healthy := []*st.Camera{st.New(t, st.Options{Username: "admin", Password: "right"}), st.New(t, st.Options{H265: true})}
+
+	make1 := func(id, url string, login inventory.Login) inventory.Camera {
+		return inventory.Camera{
+			ID: id, Streams: inventory.Streams{Sub: url}, Login: login,
+			Patrol: inventory.Patrol{Tier: inventory.TierHigh, Interval: 100 * time.Millisecond},
+		}
+	}
+	cameras := []inventory.Camera{
+		make1("locked", locked.URL(), inventory.Login{Username: "admin", Password: "wrong"}),
+		make1("web", "rtsp://"+st.Listen(t, st.WebServer)+"/", right),
+		make1("resets", resets.URL(), right),
+		make1("silent", silent.URL(), right),
+		make1("paramless", paramless.URL(), right),
+		make1("ok-0", healthy[0].URL(), right),
+		make1("ok-1", healthy[1].URL(), inventory.Login{}),
+	}
+	samples := make(sink, 1000)
+	m, err := streams.New(streams.Options{
+		Opener: opener(t, rtsp.Options{}), Sink: samples,
+		StartWithin: 50 * time.Millisecond, BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+		StallAfter: 300 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Reconcile(inventory.Snapshot{Cameras: cameras})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := m.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, cam := range append(healthy, resets, silent) {
+		wg.Go(func() { cam.Play(ctx, 3, 10*time.Millisecond) })
+	}
+	wg.Go(func() { // key units whose parameter sets never come
+		for ctx.Err() == nil {
+			unit := paramless.KeyUnit(1)
+			_ = paramless.Send(unit[len(unit)-1:])
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+
+	got := map[string]int{}
+	for got["ok-0"] < 10 || got["ok-1"] < 10 {
+		s := <-samples
+		got[s.Camera]++
+		m.Report(streams.Verdict{Camera: s.Camera, At: s.Unit.Received, Analysed: time.Now()})
+	}
+	reasons := map[string][]streams.Reason{
+		"locked": {streams.ReasonAuth}, "web": {streams.ReasonNotRTSP}, "resets": {streams.ReasonClosed, streams.ReasonNone},
+		"silent": {streams.ReasonStalled}, "paramless": {streams.ReasonCorrupt}, "ok-0": {streams.ReasonNone}, "ok-1": {streams.ReasonNone},
+	}
+	for _, s := range m.Statuses() {
+		ok := false
+		for _, r := range reasons[s.Camera] {
+			ok = ok || s.Reason == r
+		}
+		if !ok {
+			t.Errorf("%s is %s (%s): %s", s.Camera, s.State, s.Reason, s.Detail)
+		}
+	}
+	if n := locked.Dials(); n > 2 {
+		t.Errorf("the wrong password was tried %d times", n)
+	}
+	cancel()
+	wg.Wait()
+	for i, cam := range healthy {
+		if cam.Plays() != 1 || cam.Teardowns() != 1 {
+			t.Errorf("%s: %d sessions, %d TEARDOWNs", fmt.Sprint("ok-", i), cam.Plays(), cam.Teardowns())
+		}
+	}
+}
