@@ -43,6 +43,9 @@
 //   - The gateway dies between (2) and (4), or the disk refuses: the record
 //     knows more than the checkpoint. A begin is in Config.Running; an end is
 //     made again with the same id.
+//   - A watch that starts without a checkpoint, or whose checkpoint does not
+//     fit its config any more, gets Config.Running brought up to date by what
+//     was reported since.
 //   - Nothing in (3) and (4) is older than the last begin or end that was
 //     reported, so a respawned child knows every running condition and when
 //     it began.

@@ -25,10 +25,11 @@ type lane struct {
 	weak       *sync.Once  // tells that isolation is weak, once for all lanes
 
 	// What follows belongs to run.
-	child  *child
-	idle   bool    // the last child ended by itself without having served
-	report trouble // the reporter fails
-	disk   trouble // the disk fails
+	child   *child
+	idle    bool    // the last child ended by itself without having served
+	unready trouble // no child gets ready
+	report  trouble // the reporter fails
+	disk    trouble // the disk fails
 }
 
 // run drives the lane until ctx ends; what is in flight then may be finished
@@ -72,6 +73,9 @@ func (l *lane) respawn(ctx context.Context) error {
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		c, err := start(ctx, l.o)
+		if ctx.Err() == nil {
+			l.unready.tell(l.log, "a worker cannot start; it is tried again and again", "the worker can start again", err)
+		}
 		if err == nil {
 			l.child = c
 			l.metrics.workers.WithLabelValues(c.level).Inc()
@@ -89,7 +93,7 @@ func (l *lane) respawn(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the child did not get ready because it need not any more
 		}
-		l.log.Error("a worker cannot start", "err", err, "retry_in", wait)
+		l.metrics.restarts.WithLabelValues(endUnready).Inc()
 		if !sleep(ctx, wait) {
 			return nil
 		}
@@ -152,6 +156,7 @@ func (l *lane) request(t turn) *request {
 	}
 	if !known || revision != t.revision {
 		q.Config = &t.config
+		q.Config.Running = t.record.running(t.config.Running)
 	}
 	return q
 }
@@ -183,6 +188,7 @@ func (l *lane) accept(ctx context.Context, t turn, a *answer) {
 			return
 		}
 		l.metrics.reported(f)
+		t.record.note(f)
 	}
 	if len(a.checkpoint) > 0 {
 		m.blob, m.at = a.checkpoint, r.Received
@@ -266,7 +272,7 @@ func (l *lane) bury(err error) caseFile {
 	l.metrics.restarts.WithLabelValues(k.Reason).Inc()
 	k.Fate, k.Stderr = c.cmd.ProcessState.String(), c.stderr.lines()
 	if err != nil {
-		k.Error = err.Error()
+		k.Error = shorten(err.Error())
 	}
 	l.log.Error("a worker ended", "pid", c.cmd.Process.Pid, "reason", k.Reason, "fate", k.Fate, "err", k.Error)
 	return k

@@ -222,6 +222,7 @@ type watcher struct {
 		Began time.Time
 		Seen  int
 	}
+	forgetful bool // its checkpoint cannot be restored
 }
 
 func newWatcher(c detect.Config) (worker.Watcher, error) {
@@ -234,10 +235,18 @@ func (w *watcher) Configure(c detect.Config) error {
 		return errors.New("no such time zone")
 	}
 	w.config = c
+	for _, r := range c.Running {
+		if r.Key.Zone == "z" && w.state.Seen == 0 {
+			w.state.Began = r.Began
+		}
+	}
 	return nil
 }
 
 func (w *watcher) Checkpoint() []byte {
+	if w.forgetful {
+		return []byte("no checkpoint")
+	}
 	b, err := json.Marshal(w.state)
 	if err != nil {
 		panic(err)
@@ -256,11 +265,21 @@ func (w *watcher) See(p detect.Picture, received time.Time) (detect.Result, erro
 		Stages: map[string]float64{"motion": 0.001},
 		Scene:  detect.Scene{Sharp: float64(w.state.Seen), Luma: float64(len(w.config.Zones))},
 	}
-	word, _, _ := strings.Cut(string(p.Y.Pix), " ")
+	word, rest, _ := strings.Cut(string(p.Y.Pix), " ")
+	if w.forgetful = word == "forgetful"; w.forgetful {
+		word = rest
+	}
 	var phase detect.Phase
 	switch word {
 	case "dark":
 		r.Scene.Fault = detect.SceneDark
+	case "running":
+		r.Scene.Luma = float64(len(w.config.Running))
+		for _, c := range w.config.Running {
+			if c.Key.Zone == "z" {
+				r.Scene.Since = c.Began
+			}
+		}
 	case "unfit":
 		return r, errors.New("no JPEG of it")
 	case "begin":

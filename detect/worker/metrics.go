@@ -26,6 +26,7 @@ const (
 	endExited  = "exited"  // by itself: Go turns panics, aborts and faults in C into an exit
 	endHung    = "hung"    // no answer in time
 	endGarbled = "garbled" // an answer that makes no sense
+	endUnready = "unready" // it did not get ready
 )
 
 // maxRules bounds a label whose values come from children.
@@ -86,7 +87,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	for _, why := range []string{whyUnwanted, whyShutOut, whyTooLarge, whyConfig, whyCorrupt, whyCrash} {
 		m.skipped.WithLabelValues(why)
 	}
-	for _, end := range []string{endKilled, endExited, endHung, endGarbled} {
+	for _, end := range []string{endKilled, endExited, endHung, endGarbled, endUnready} {
 		m.restarts.WithLabelValues(end)
 	}
 	for _, level := range levels() {

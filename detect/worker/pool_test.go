@@ -360,12 +360,12 @@ func TestCannotStart(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, mode)
-			for strings.Count(r.log.String(), "a worker cannot start") < 2 {
+			for r.metric("patrol_worker_restarts_total", "unready") < 2 {
 				time.Sleep(time.Millisecond)
 			}
 			r.stop()
-			if !strings.Contains(r.log.String(), says) || !strings.Contains(r.log.String(), "retry_in=200ms") {
-				t.Error("the log does not tell")
+			if s := r.log.String(); strings.Count(s, "a worker cannot start") != 1 || !strings.Contains(s, says) {
+				t.Error("the log must tell why, once")
 			}
 		})
 	}
@@ -577,6 +577,30 @@ func TestChildEndsAtOnce(t *testing.T) {
 	if n := strings.Count(r.log.String(), "a worker started"); n > 3 {
 		t.Errorf("%d children", n)
 	}
+}
+
+// A watch that must start without its memory is told what runs: by the record,
+// and by what was reported since the record was asked.
+func TestRunningWithoutMemory(t *testing.T) {
+	r := newRig(t, "serve")
+	key := func(zone string) detect.ConditionKey {
+		return detect.ConditionKey{Camera: "a", Zone: zone, Rule: "intrusion"}
+	}
+	old := time.Now().Add(-time.Hour).Round(0).UTC()
+	r.Reconcile([]detect.Config{{Camera: "a", TimeZone: "UTC", Running: []detect.Condition{
+		{Key: key("y"), Kind: detect.KindIntrusion, Began: old}, {Key: key("z"), Kind: detect.KindIntrusion, Began: old},
+	}}, {Camera: "b"}, {Camera: "k"}})
+	began := r.trusted("a", "forgetful begin").Received // in zone z
+	running := func(killer string, n float64, z time.Time) {
+		t.Helper()
+		r.see(killer, "kill")
+		if got := r.trusted("a", "running").Scene; got.Luma != n || !got.Since.Equal(z) || got.Sharp != 1 {
+			t.Errorf("the watch knows of %v conditions, that of zone z since %v; want %v, %v", got.Luma, got.Since, n, z)
+		}
+	}
+	running("k", 2, began)
+	r.trusted("a", "forgetful end")
+	running("b", 1, time.Time{})
 }
 
 func TestReconcile(t *testing.T) {

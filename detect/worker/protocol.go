@@ -11,8 +11,8 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"videopatrol/detect"
 	"videopatrol/streams"
@@ -357,11 +357,7 @@ func shorten(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
-	s = s[:maxText]
-	for len(s) > 0 && !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "…"
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }
 
 // sendable tells why a sample cannot be sent to a worker, or nil.

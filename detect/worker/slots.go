@@ -2,6 +2,7 @@ package worker
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,43 @@ type record struct {
 	memory memory
 	seen   time.Time // receive time of the newest sample judged
 	strike strike
+	// told is the newest that was reported of each condition's key.
+	told map[detect.ConditionKey]told
+}
+
+type told struct {
+	detect.Condition
+	ended bool
+}
+
+// note remembers what was reported of a condition.
+func (r *record) note(f detect.Finding) {
+	const most = 256 // a child names the zones
+	if _, ok := r.told[f.Key()]; !ok && len(r.told) >= most {
+		return
+	}
+	if r.told == nil {
+		r.told = make(map[detect.ConditionKey]told)
+	}
+	r.told[f.Key()] = told{detect.Condition{Key: f.Key(), Kind: f.Kind, Began: f.Began}, f.Phase == detect.PhaseEnd}
+}
+
+// running is what runs: what the record said when the camera's config was
+// made, brought up to date by what was reported since.
+func (r *record) running(recorded []detect.Condition) []detect.Condition {
+	var all []detect.Condition
+	for _, c := range recorded {
+		if t, ok := r.told[c.Key]; !ok || c.Began.After(t.Began) {
+			all = append(all, c)
+		}
+	}
+	for _, t := range r.told {
+		newer := slices.ContainsFunc(all, func(c detect.Condition) bool { return c.Key == t.Key })
+		if !t.ended && !newer {
+			all = append(all, t.Condition)
+		}
+	}
+	return all
 }
 
 // A table holds a lane's cameras and at most one pending sample of each, in
