@@ -68,7 +68,8 @@ type Target struct {
 
 // Receiver hears what a session receives. Its methods are called on the
 // session's reading goroutine, perhaps with a library's lock held: they copy,
-// offer and return, and never close the session.
+// offer and return, and never close the session. Whoever leaves a method nil
+// does not ask for it: then every unit is wanted and all memory granted.
 type Receiver struct {
 	// Want tells whether the next key unit should be assembled; when it
 	// answers false its bytes are only counted.
@@ -81,10 +82,9 @@ type Receiver struct {
 	Received func(n int)
 	// Hold reserves n more bytes of media memory for the unit that is being
 	// assembled, or refuses; a negative n gives back. What a delivered unit
-	// held passes to whoever took it. Nil grants everything.
+	// held passes to whoever took it.
 	Hold func(n int) bool
-	// Dropped tells that a wanted key unit could not be taken, and why; nil
-	// means that nobody asks.
+	// Dropped tells that a wanted key unit could not be taken, and why.
 	Dropped func(r Reason, why string)
 }
 

@@ -67,12 +67,6 @@ type assembler struct {
 }
 
 func newAssembler(h265 bool, r streams.Receiver) *assembler {
-	if r.Hold == nil {
-		r.Hold = func(int) bool { return true }
-	}
-	if r.Dropped == nil {
-		r.Dropped = func(streams.Reason, string) {}
-	}
 	return &assembler{h265: h265, r: r, cameraTime: func(uint32) time.Time { return time.Time{} }}
 }
 

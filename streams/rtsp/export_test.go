@@ -42,7 +42,7 @@ type Assembler = assembler
 
 // NewAssembler makes one, with parameter sets as if from the SDP.
 func NewAssembler(h265 bool, r streams.Receiver, params ...[]byte) *Assembler {
-	a := newAssembler(h265, r)
+	a := newAssembler(h265, complete(r))
 	for _, p := range params {
 		a.setParam(p)
 	}

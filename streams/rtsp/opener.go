@@ -86,7 +86,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 	ctx, cancel := context.WithTimeout(ctx, o.o.Handshake)
 	defer cancel()
 
-	h := &handshake{o: &o.o, t: t, u: u, r: r, stage: stageDial}
+	h := &handshake{o: &o.o, t: t, u: u, r: complete(r), stage: stageDial}
 	client := h.newClient()
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
@@ -121,6 +121,29 @@ func (s *session) Wait() error {
 
 // Close implements streams.Session. It sends TEARDOWN.
 func (s *session) Close() { s.client.Close() }
+
+// complete gives a receiver what it left out.
+func complete(r streams.Receiver) streams.Receiver {
+	if r.Want == nil {
+		r.Want = func(time.Time) bool { return true }
+	}
+	if r.Unit == nil {
+		r.Unit = func(streams.Unit) {}
+	}
+	if r.KeySeen == nil {
+		r.KeySeen = func(time.Time) {}
+	}
+	if r.Received == nil {
+		r.Received = func(int) {}
+	}
+	if r.Hold == nil {
+		r.Hold = func(int) bool { return true }
+	}
+	if r.Dropped == nil {
+		r.Dropped = func(streams.Reason, string) {}
+	}
+	return r
+}
 
 // parseURL checks an address and puts the login into it, where the library
 // looks for it; text is never put together, so that any password works.
