@@ -165,9 +165,12 @@ func (l *Library) Frozen(ctx context.Context, g *GOP) ([]*GOP, error) {
 	})
 }
 
-// Clip returns a video file as GOPs, scaled to the size of the scenes and
-// padded where its shape differs. What is left after the last whole GOP is
-// dropped; a clip of less than one GOP is an error.
+// clipSeconds is how long every clip is made: long ones are cut, short ones
+// are repeated.
+const clipSeconds = "60"
+
+// Clip returns a video file as GOPs, scaled to the size of the scenes, padded
+// where its shape differs, and cut or repeated to one minute.
 func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 	f, err := os.Open(path) //nolint:gosec // the user named the folder
 	if err != nil {
@@ -185,7 +188,7 @@ func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 	key := fmt.Appendf(head, "%d", info.Size())
 	gops, err := l.cached(ctx, "clip", key, func() ([]byte, error) {
 		filter := fmt.Sprintf("scale=%[1]d:%[2]d:force_original_aspect_ratio=decrease:out_range=pc,pad=%[1]d:%[2]d:-1:-1,setsar=1", scene.Width, scene.Height)
-		return ffmpeg(ctx, nil, append([]string{"-i", path, "-t", "120", "-vf", filter}, encodeArgs()...)...)
+		return ffmpeg(ctx, nil, append([]string{"-stream_loop", "-1", "-i", path, "-t", clipSeconds, "-vf", filter}, encodeArgs()...)...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("clip %s: %w", filepath.Base(path), err)
