@@ -80,5 +80,5 @@ func ParseMemory(b []byte) (camera string, blob []byte, err error) {
 
 // Prune applies the bounds of the quarantine.
 func Prune(dir string, now time.Time) error {
-	return (&quarantine{dir: dir}).prune(now)
+	return (&quarantine{dir: dir}).sweep(now)
 }

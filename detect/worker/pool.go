@@ -68,9 +68,10 @@ type Options struct {
 // A Pool drives the children and shares the cameras out among them. It is a
 // streams.Sink.
 type Pool struct {
-	o       Options
-	metrics *metrics
-	lanes   []*lane
+	o          Options
+	metrics    *metrics
+	quarantine *quarantine // nil: nothing is kept
+	lanes      []*lane
 }
 
 var _ streams.Sink = (*Pool)(nil)
@@ -108,14 +109,13 @@ func New(o Options) (*Pool, error) {
 		}
 	}
 	p := &Pool{o: o, metrics: newMetrics(o.Registerer)}
-	var q *quarantine
 	if o.QuarantineDir != "" {
-		q = &quarantine{dir: o.QuarantineDir}
+		p.quarantine = &quarantine{dir: o.QuarantineDir}
 	}
 	weak := &sync.Once{}
 	for i := range o.Workers {
 		p.lanes = append(p.lanes, &lane{
-			table: newTable(), o: o, log: o.Log.With("worker", i), metrics: p.metrics, quarantine: q, weak: weak,
+			table: newTable(), o: o, log: o.Log.With("worker", i), metrics: p.metrics, quarantine: p.quarantine, weak: weak,
 		})
 	}
 	return p, nil
@@ -153,17 +153,16 @@ func setDefaults(o *Options) {
 // gone. Its error is one that trying again does not mend: a child that cannot
 // be isolated although it is required.
 func (p *Pool) Run(ctx context.Context) error {
-	if p.o.CheckpointDir != "" {
-		if err := sweepMemory(p.o.CheckpointDir, p.o.Now()); err != nil {
-			p.o.Log.Warn("old checkpoints could not be removed", "err", err)
-		}
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		time.AfterFunc(p.o.ShutdownGrace, cancel)
 	})()
+	g.Go(func() error {
+		p.sweep(ctx)
+		return nil
+	})
 	for _, l := range p.lanes {
 		g.Go(func() error { return l.run(ctx, late) })
 	}
@@ -171,6 +170,21 @@ func (p *Pool) Run(ctx context.Context) error {
 		return fmt.Errorf("worker: %w", err)
 	}
 	return nil
+}
+
+// sweep removes what is too old from the directories, every hour.
+func (p *Pool) sweep(ctx context.Context) {
+	var failing trouble
+	for again := true; again; again = sleep(ctx, time.Hour) {
+		var errs []error
+		if p.o.CheckpointDir != "" {
+			errs = append(errs, sweepMemory(p.o.CheckpointDir, p.o.Now()))
+		}
+		if p.quarantine != nil {
+			errs = append(errs, p.quarantine.sweep(p.o.Now()))
+		}
+		failing.tell(p.o.Log, "old checkpoints or quarantined samples cannot be removed", "old files are removed again", errors.Join(errs...))
+	}
 }
 
 // Offer puts a sample in its camera's slot, in the place of an older one. It

@@ -307,6 +307,38 @@ func checkQuarantined(t *testing.T, dir, word, reason string) {
 	}
 }
 
+// What is kept for inspection is not masked, so it goes in time, new crashes
+// or not; so do old memories.
+func TestOldFilesGo(t *testing.T) {
+	quarantine, checkpoints := t.TempDir(), t.TempDir()
+	old := filepath.Join(quarantine, "20200101T000000.000-0001.h264")
+	memory, other := filepath.Join(checkpoints, "x.watch"), filepath.Join(checkpoints, "notes.txt")
+	for _, path := range []string{old, memory, other} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-7*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newRig(t, "serve", func(o *worker.Options) { o.QuarantineDir, o.CheckpointDir = quarantine, checkpoints })
+	for _, path := range []string{old, memory} {
+		for deadline := time.Now().Add(patience); exists(path); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is still there", path)
+			}
+		}
+	}
+	if !exists(other) {
+		t.Error("a file that is not the pool's is gone")
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func TestIdleWorkerKilled(t *testing.T) {
 	r := newRig(t, "serve")
 	began := r.trusted("a", "begin").Received

@@ -103,6 +103,13 @@ func (k *quarantine) keep(c caseFile, u streams.Unit) (string, error) {
 	return path, k.prune(c.At)
 }
 
+// sweep drops what is too old.
+func (k *quarantine) sweep(now time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.prune(now)
+}
+
 // prune drops the oldest files beyond the bounds; names sort by time.
 func (k *quarantine) prune(now time.Time) error {
 	entries, err := os.ReadDir(k.dir)

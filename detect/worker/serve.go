@@ -62,6 +62,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Memory == 0 {
 		o.Memory = 2 << 30
 	}
+	runtime.GOMAXPROCS(2) // one for the sample, one for the collector
 	in, out, err := stdio()
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
@@ -104,7 +105,6 @@ func stdio() (in, out *os.File, err error) {
 
 // confine gives up what a decoder has no need of.
 func confine(o ServeOptions) error {
-	runtime.GOMAXPROCS(2) // one for the sample, one for the collector
 	unix.Umask(0o077)
 	// The kernel kills a worker before the gateway when memory runs out. It
 	// is a courtesy, so where there is no /proc it is left out.
@@ -114,7 +114,12 @@ func confine(o ServeOptions) error {
 		if n < 0 {
 			continue
 		}
-		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: uint64(n), Max: uint64(n)}); err != nil {
+		var now unix.Rlimit
+		if err := unix.Getrlimit(resource, &now); err != nil {
+			return fmt.Errorf("limit %d: %w", resource, err)
+		}
+		most := min(uint64(n), now.Max) // a stricter limit stays
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
 			return fmt.Errorf("limit %d: %w", resource, err)
 		}
 	}
