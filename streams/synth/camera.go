@@ -87,6 +87,9 @@ func (c *Camera) URL() string {
 	return u.String()
 }
 
+// Close gives the listener back; it is for a camera that is never run.
+func (c *Camera) Close() { _ = c.ln.Close() }
+
 // Run serves the stream until ctx ends. It is called once.
 func (c *Camera) Run(ctx context.Context) error {
 	c.stream = &gortsplib.ServerStream{

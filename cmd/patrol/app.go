@@ -1,0 +1,513 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"videopatrol/alerts"
+	"videopatrol/alerts/deliver/webhook"
+	"videopatrol/alerts/evidence"
+	alertsql "videopatrol/alerts/sqlstore"
+	"videopatrol/detect"
+	"videopatrol/detect/worker"
+	"videopatrol/inventory"
+	"videopatrol/inventory/sqldb"
+	inventorysql "videopatrol/inventory/sqlstore"
+	"videopatrol/streams"
+	"videopatrol/streams/rtsp"
+	"videopatrol/wall"
+	wallsql "videopatrol/wall/sqlstore"
+	"videopatrol/wall/ui"
+)
+
+// linkLife is how long a desk may fetch a picture that it was told of.
+const linkLife = 7 * 24 * time.Hour
+
+// appOptions is what an app needs.
+type appOptions struct {
+	Config Config
+	Log    *slog.Logger
+}
+
+// app is the gateway: newApp wires the rooms, Run runs them.
+type app struct {
+	// First are the users of a first start with their passwords, to be told
+	// once.
+	First []wall.Credential
+
+	cfg      Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+	closers  []func() error // undone in reverse order
+
+	db       *sqldb.DB
+	cameras  *inventorysql.Store
+	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
+	engine   *alerts.Engine
+	outbox   *alerts.Outbox
+	manager  *streams.Manager
+	pool     *worker.Pool
+	canary   *canary // nil when switched off
+	hub      *wall.Hub
+	stills   *wall.Stills
+	accounts *wall.Accounts
+	importer *importing
+	wall     *wall.Server
+
+	wallListener, metricsListener net.Listener
+	tls                           *tls.Config
+}
+
+// newApp makes every part and opens every listener, or nothing.
+func newApp(ctx context.Context, o appOptions) (a *app, err error) {
+	a = &app{cfg: o.Config, log: o.Log, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return a, err
+	}
+	a.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "patrol_build_info", Help: "1, labelled with the version of this gateway.",
+			ConstLabels: prometheus.Labels{"version": version},
+		}, func() float64 { return 1 }),
+	)
+	for _, step := range []func(context.Context) error{
+		a.openListeners, a.openRecord, a.openAlerts, a.openStreams, a.openWall,
+	} {
+		if err := step(ctx); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() error {
+	var errs []error
+	for _, undo := range slices.Backward(a.closers) {
+		errs = append(errs, undo())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+func (a *app) path(name string) string { return filepath.Join(a.cfg.Data, name) }
+
+// part names the part of the gateway that a log line comes from.
+func (a *app) part(name string) *slog.Logger { return a.log.With("component", name) }
+
+func (a *app) openListeners(ctx context.Context) (err error) {
+	listen := func(key, addr string) (net.Listener, error) {
+		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		a.onClose(func() error { _ = ln.Close(); return nil }) // its server may have closed it
+		return ln, nil
+	}
+	if a.wallListener, err = listen("wall.listen", a.cfg.Wall.Listen); err != nil {
+		return err
+	}
+	if a.metricsListener, err = listen("metrics.listen", a.cfg.Metrics.Listen); err != nil {
+		return err
+	}
+	a.tls, err = serverTLS(a.cfg.Wall.Listen, a.cfg.Wall.Cert, a.cfg.Wall.Key, a.cfg.Data)
+	return err
+}
+
+// WallURL is where the wall listens.
+func (a *app) WallURL() string {
+	scheme := "http"
+	if a.tls != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + a.wallListener.Addr().String()
+}
+
+// MetricsURL is where /metrics and /readyz are.
+func (a *app) MetricsURL() string { return "http://" + a.metricsListener.Addr().String() }
+
+// publicURL is how others reach the wall.
+func (a *app) publicURL() string {
+	if a.cfg.Wall.URL != "" {
+		return a.cfg.Wall.URL
+	}
+	return a.WallURL()
+}
+
+func (a *app) openRecord(ctx context.Context) (err error) {
+	a.db, err = sqldb.Open(ctx, sqldb.Options{URL: "sqlite:" + a.path(recordFile), Log: a.part("record"), Registerer: a.registry})
+	if err != nil {
+		return err
+	}
+	a.onClose(a.db.Close)
+	key, err := a.secretKey()
+	if err != nil {
+		return err
+	}
+	a.cameras, err = inventorysql.New(ctx, inventorysql.Options{DB: a.db, Keys: [][]byte{key}, Log: a.part("inventory")})
+	if err != nil {
+		return err
+	}
+	a.importer = &importing{store: a.cameras}
+	if a.cfg.Canary.Enabled {
+		if a.canary, err = newCanary(time.Duration(a.cfg.Canary.Interval), a.part("canary"), a.registry); err != nil {
+			return err
+		}
+		a.onClose(a.canary.Close)
+	}
+	snapshot, err := a.cameras.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	snapshot = a.canary.add(snapshot)
+	a.wanted.Store(&snapshot)
+	return nil
+}
+
+// secretKey encrypts the cameras' passwords at rest.
+func (a *app) secretKey() ([]byte, error) {
+	if a.cfg.Key == "" {
+		return dataKey(a.cfg.Data, secretKeyFile)
+	}
+	s, err := a.cfg.Key.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	return decodeKey(s.Reveal(), "key")
+}
+
+func (a *app) openAlerts(ctx context.Context) error {
+	store, err := alertsql.New(ctx, a.db)
+	if err != nil {
+		return err
+	}
+	pictures, err := evidence.Open(a.path("evidence"))
+	if err != nil {
+		return err
+	}
+	subscriptions, err := a.subscriptions()
+	if err != nil {
+		return err
+	}
+	a.outbox, err = alerts.NewOutbox(alerts.OutboxOptions{
+		Store: store, Subscriptions: subscriptions, Log: a.part("outbox"), Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	kinds := alerts.DefaultKinds()
+	for kind, severity := range a.cfg.Severity {
+		info := kinds[kind]
+		info.Severity = severity
+		kinds[kind] = info
+	}
+	a.hub = wall.NewHub(a.part("hub"))
+	a.engine, err = alerts.New(alerts.Options{
+		Store: store, Inventory: func() inventory.Snapshot { return *a.wanted.Load() }, Pictures: pictures, Kinds: kinds, Outbox: a.outbox,
+		CanaryCamera: canaryID, Changed: a.hub.Lead, Log: a.part("alerts"), Registerer: a.registry,
+	})
+	if err == nil && a.canary != nil {
+		a.canary.settle = a.settleCanary
+	}
+	return err
+}
+
+// settleCanary rejects a canary's lead, which no officer is to see.
+func (a *app) settleCanary(ctx context.Context, id string) {
+	lead, err := a.engine.Lead(ctx, id)
+	if err == nil && lead.State == alerts.LeadRaised {
+		_, err = a.engine.Transition(ctx, alerts.Transition{
+			Lead: id, To: alerts.LeadRejected, By: "system", Reason: "canary", Version: lead.Version,
+		})
+	}
+	if err != nil {
+		a.log.Warn("canary lead not settled", "lead", id, "error", err)
+	}
+}
+
+func (a *app) subscriptions() ([]alerts.Subscription, error) {
+	linkKey, err := dataKey(a.cfg.Data, linkKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	link := func(lead, sha256 string) (string, time.Time, error) {
+		expires := time.Now().Add(linkLife).Truncate(time.Second)
+		token, err := alerts.SignLink(linkKey, sha256, expires)
+		return a.publicURL() + "/api/v1/evidence/" + lead + "/" + sha256 + ".jpg?token=" + token, expires, err
+	}
+	var list []alerts.Subscription
+	add := func(s SinkConfig, secrets []inventory.Secret, canary bool) error {
+		sink, err := webhook.New(webhook.Options{
+			URL: s.URL, Secrets: secrets, Source: a.publicURL(), Link: link, Allow: s.Allow, Loopback: isLoopbackURL(s.URL),
+		})
+		if err != nil {
+			return fmt.Errorf("sink %s: %w", s.Name, err)
+		}
+		a.onClose(func() error { sink.Close(); return nil })
+		list = append(list, alerts.Subscription{Name: s.Name, Sink: sink, Transitions: s.Transitions, Canary: canary})
+		return nil
+	}
+	for _, s := range a.cfg.Sinks {
+		var secrets []inventory.Secret
+		for _, ref := range s.Secrets {
+			secret, err := ref.Resolve()
+			if err != nil {
+				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
+			}
+			secrets = append(secrets, secret)
+		}
+		if err := add(s, secrets, false); err != nil {
+			return nil, err
+		}
+	}
+	if a.canary != nil {
+		err := add(SinkConfig{
+			Name: canarySink, URL: a.canary.DeskURL(), Transitions: []alerts.LeadState{alerts.LeadRaised},
+		}, []inventory.Secret{inventory.Secret(a.canary.secret)}, true)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (a *app) openStreams(context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	stills := wall.NewStills(0)
+	a.pool, err = worker.New(worker.Options{
+		Command: []string{self, "worker"}, Workers: a.cfg.Detect.Workers, Timeout: time.Duration(a.cfg.Detect.Timeout),
+		MediaMemory: int64(a.cfg.Patrol.MediaMemory) / 2, Isolation: worker.Isolation(a.cfg.Detect.Isolation),
+		Reporter:      detect.ReporterFunc(a.engine.Observe),
+		Verdict:       func(v streams.Verdict) { a.manager.Report(v) },
+		Seen:          stills.Seen,
+		QuarantineDir: a.path("quarantine"), CheckpointDir: a.path("watches"),
+		Log: a.part("detect"), Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	opener, err := rtsp.New(rtsp.Options{})
+	if err != nil {
+		return err
+	}
+	p := a.cfg.Patrol
+	a.manager, err = streams.New(streams.Options{
+		Opener: opener, Sink: a.pool,
+		Budget: streams.Budget{
+			Dials: p.Dials, DialsPerHost: p.DialsPerHost, DialRate: p.DialRate, Sessions: p.Sessions, MediaBytes: int64(p.MediaMemory) / 2,
+		},
+		Intervals: a.intervals(), BackoffMin: time.Duration(p.BackoffMin), BackoffMax: time.Duration(p.BackoffMax),
+		Log: a.part("streams"), Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	a.stills = stills
+	return nil
+}
+
+func (a *app) intervals() map[inventory.Tier]time.Duration {
+	m := map[inventory.Tier]time.Duration{}
+	for tier, d := range a.cfg.Patrol.Intervals {
+		m[tier] = time.Duration(d)
+	}
+	return m
+}
+
+func (a *app) openWall(ctx context.Context) error {
+	store, err := wallsql.New(ctx, a.db)
+	if err != nil {
+		return err
+	}
+	if a.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store, Log: a.part("accounts")}); err != nil {
+		return err
+	}
+	if a.First, err = a.accounts.FirstStart(ctx); err != nil {
+		return err
+	}
+	for _, c := range a.First {
+		if c.Role == wall.RoleAdmin {
+			if err := adminToken(ctx, a.accounts, a.cfg.Data, c.Name); err != nil {
+				return err
+			}
+		}
+	}
+	linkKey, err := dataKey(a.cfg.Data, linkKeyFile)
+	if err != nil {
+		return err
+	}
+	departments := make([]wall.Department, 0, len(a.cfg.Departments))
+	for _, d := range a.cfg.Departments {
+		departments = append(departments, wall.Department{ID: d.ID, NameZH: d.Name.ZH, NameEN: d.Name.EN})
+	}
+	a.wall, err = wall.New(wall.Options{
+		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.stills,
+		Inventory: a.inventory, LinkKey: linkKey,
+		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
+		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Departments: departments,
+		Secure: a.tls != nil, Log: a.part("wall"), Registerer: a.registry,
+	})
+	return err
+}
+
+// inventory is the wanted set without the canary's camera.
+func (a *app) inventory() inventory.Snapshot {
+	s, _ := a.cameras.Snapshot(context.Background()) // it is kept in memory and cannot fail
+	return s
+}
+
+func (a *app) canaryStatus() wall.CanaryStatus {
+	if a.canary == nil {
+		return wall.CanaryStatus{OK: true, Detail: "off"}
+	}
+	s := wall.CanaryStatus{OK: true, IntervalSeconds: a.canary.interval.Seconds()}
+	if at, took := a.canary.Last(); !at.IsZero() {
+		s.LastAt = &at
+		s.Detail = fmt.Sprintf("socket to desk in %.1f s", took.Seconds())
+	}
+	if err := a.canary.Check(time.Now()); err != nil {
+		s.OK, s.Detail = false, err.Error()
+	}
+	return s
+}
+
+// Run runs the gateway until ctx ends, and closes everything.
+func (a *app) Run(ctx context.Context) error {
+	stages := []stage{
+		{"inventory", a.reconcile},
+		{"streams", a.manager.Run},
+		{"detect", a.pool.Run},
+		{"outbox", a.outbox.Run},
+	}
+	if a.canary != nil {
+		stages = append(stages, stage{"canary", a.canary.Run})
+	}
+	stages = append(stages,
+		stage{"hub", a.wall.Run},
+		stage{"wall", a.serveHTTP(a.wallListener, a.wall.Handler(), a.tls)},
+		stage{"metrics", a.serveHTTP(a.metricsListener, a.health().handler(), nil)},
+	)
+	a.log.Info("gateway started", "version", version, "wall", a.WallURL(), "metrics", a.MetricsURL(), "cameras", len(a.wanted.Load().Cameras))
+	err := runStages(ctx, a.log, stages)
+	_ = notifySystemd("STOPPING=1")
+	return errors.Join(err, a.close())
+}
+
+// reconcile hands every revision of the inventory to those who make it real.
+func (a *app) reconcile(ctx context.Context) error {
+	for revision := int64(-1); ; {
+		snapshot, err := a.cameras.Wait(ctx, revision)
+		if err != nil {
+			return err // ctx has ended
+		}
+		revision = snapshot.Revision
+		snapshot = a.canary.add(snapshot)
+		a.wanted.Store(&snapshot)
+		running, err := a.engine.Running(ctx)
+		if err != nil {
+			return err
+		}
+		a.pool.Reconcile(a.watchConfigs(snapshot, running))
+		a.manager.Reconcile(snapshot)
+		a.log.Info("inventory revision", "revision", revision, "cameras", len(snapshot.Cameras))
+	}
+}
+
+// watchConfigs is the inventory as the watches need it.
+func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []detect.Config {
+	conditions := map[string][]detect.Condition{}
+	for _, c := range running {
+		conditions[c.Key.Camera] = append(conditions[c.Key.Camera], c)
+	}
+	intervals := a.intervals()
+	configs := make([]detect.Config, 0, len(s.Cameras))
+	for _, c := range s.Cameras {
+		if c.Disabled {
+			continue
+		}
+		interval := c.Patrol.Interval
+		if interval == 0 {
+			interval = intervals[c.Patrol.Tier]
+		}
+		configs = append(configs, detect.Config{
+			Camera: c.ID, Zones: c.Zones, Masks: c.Masks, Interval: interval,
+			TimeZone: a.cfg.Site.TimeZone, Running: conditions[c.ID],
+		})
+	}
+	return configs
+}
+
+func (a *app) serveHTTP(ln net.Listener, h http.Handler, config *tls.Config) func(context.Context) error {
+	return func(ctx context.Context) error {
+		server := &http.Server{
+			Handler: h, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.part("http").Handler(), slog.LevelDebug),
+		}
+		done := make(chan error, 1)
+		go func() {
+			if config != nil {
+				done <- server.ServeTLS(ln, "", "")
+			} else {
+				done <- server.Serve(ln)
+			}
+		}()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			_ = server.Close()
+		}
+		_ = <-done // http.ErrServerClosed
+		return nil
+	}
+}
+
+func (a *app) health() *health {
+	h := &health{
+		registry: a.registry, cameras: a.cameraMetrics, pprof: a.cfg.Metrics.Pprof,
+		checks: map[string]check{
+			"record": func(ctx context.Context) error {
+				_, err := a.engine.Counts(ctx)
+				return err
+			},
+			"workers": func(context.Context) error { return nil },
+			"inventory": func(context.Context) error {
+				if len(a.inventory().Cameras) == 0 {
+					return errors.New("no cameras yet: import some by 'patrol inventory import'")
+				}
+				return nil
+			},
+		},
+	}
+	if a.canary != nil {
+		h.checks["canary"] = func(context.Context) error { return a.canary.Check(time.Now()) }
+	}
+	return h
+}

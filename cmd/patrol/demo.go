@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"videopatrol/alerts"
+	"videopatrol/alerts/deliver/webhook"
+	"videopatrol/inventory"
+	"videopatrol/wall"
+)
+
+func newDemo() *cobra.Command {
+	var cameras int
+	var listen, metrics string
+	cmd := &cobra.Command{
+		Use: "demo", Short: "Run a simulated city and the gateway on this machine; Ctrl-C ends both", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cameras < 1 {
+				return usageError{errors.New("--cameras must be at least 1")}
+			}
+			return demo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), demoOptions{cameras: cameras, listen: listen, metrics: metrics})
+		},
+	}
+	cmd.Flags().IntVar(&cameras, "cameras", 100, "how many cameras the city has")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of the wall")
+	cmd.Flags().StringVar(&metrics, "metrics", "127.0.0.1:9464", "address of the metrics")
+	return cmd
+}
+
+type demoOptions struct {
+	cameras         int
+	listen, metrics string
+}
+
+func demo(ctx context.Context, stdout, stderr io.Writer, o demoOptions) error {
+	dir, err := os.MkdirTemp("", "patrol-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	logFile, err := os.Create(filepath.Join(dir, "city.log"))
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+
+	fmt.Fprintf(stdout, "Drawing and encoding the scenes of %d cameras (kept for the next time) …\n", o.cameras)
+	city, err := startCity(ctx, io.MultiWriter(logFile, progress{stdout}), o.cameras, "--script", "demo", "--ledger", filepath.Join(dir, "ledger.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer city.Stop()
+
+	desk, err := newDemoDesk(stdout)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	cfg := DefaultConfig()
+	cfg.Data = filepath.Join(dir, "data")
+	cfg.Wall.Listen, cfg.Metrics.Listen = o.listen, o.metrics
+	cfg.Log.Level = "warn"
+	cfg.Sinks = []SinkConfig{{Name: "desk", URL: desk.url, Secrets: []SecretRef{desk.secretRef(dir)}, Allow: []string{"127.0.0.0/8"}}}
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	a, err := newApp(ctx, appOptions{Config: cfg, Log: newLogger(cfg.Log, new(slog.LevelVar), stderr)})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Starting the gateway …\n")
+	done := make(chan error, 1)
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { done <- a.Run(runCtx) }()
+	report, err := importCity(ctx, a, city)
+	if err == nil {
+		printDemo(stdout, a, report, desk)
+		select {
+		case err = <-done:
+			return err
+		case <-ctx.Done():
+		}
+		fmt.Fprintln(stdout, "\nStopping …")
+	}
+	stop()
+	return errors.Join(err, <-done)
+}
+
+func printDemo(w io.Writer, a *app, r wall.ImportReport, desk *demoDesk) {
+	fmt.Fprintf(w, "\n  %d cameras patrol a city of their own. Leads arrive within two minutes.\n\n  wall      %s\n", r.New, a.WallURL())
+	for _, c := range a.First {
+		fmt.Fprintf(w, "  login     %-8s  %s\n", c.Name, c.Password)
+	}
+	fmt.Fprintf(w, "  metrics   %s/metrics\n  ready     %s/readyz\n  desk      %s takes signed leads and prints the orders it gets\n\n  Ctrl-C ends all of it.\n\n",
+		a.MetricsURL(), a.MetricsURL(), desk.url)
+}
+
+// city is a simulated city that runs as a child.
+type city struct {
+	*child
+	program string
+	listen  string
+	cameras int
+}
+
+func startCity(ctx context.Context, stderr io.Writer, cameras int, args ...string) (*city, error) {
+	program, err := sibling("citysim")
+	if err != nil {
+		return nil, err
+	}
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--cameras", strconv.Itoa(cameras)}, args...)
+	c, err := startChild(ctx, stderr, program, args...)
+	if err != nil {
+		return nil, err
+	}
+	listen, ok := c.Ready["listen"].(string)
+	if !ok {
+		c.Stop()
+		return nil, errors.New("the simulated city does not say where it listens")
+	}
+	return &city{child: c, program: program, listen: listen, cameras: cameras}, nil
+}
+
+// inventory is the city's cameras as CSV or its cells as GeoJSON.
+func (c *city) inventory(ctx context.Context, format string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, c.program, "inventory", "--cameras", strconv.Itoa(c.cameras), "--format", format, "--listen", c.listen)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("citysim inventory: %w: %s", err, stderr.String())
+	}
+	return out, nil
+}
+
+// importCity imports the city's grid and cameras.
+func importCity(ctx context.Context, a *app, c *city) (wall.ImportReport, error) {
+	var report wall.ImportReport
+	for _, format := range []string{"geojson", "csv"} {
+		b, err := c.inventory(ctx, format)
+		if err != nil {
+			return report, err
+		}
+		report, err = a.importer.Import(ctx, wall.ImportRequest{Format: format, CRS: "wgs84", By: "demo", Body: bytes.NewReader(b)})
+		if err != nil {
+			return report, fmt.Errorf("importing the city's %s: %w", format, err)
+		}
+		if report.Rejected > 0 {
+			return report, fmt.Errorf("the city's %s has %d rejected rows, the first: %+v", format, report.Rejected, report.Rows[0])
+		}
+	}
+	return report, nil
+}
+
+// demoDesk is a dispatch desk: an HTTP server that takes only what is signed.
+type demoDesk struct {
+	server *http.Server
+	url    string
+	secret string
+	out    io.Writer
+}
+
+func newDemoDesk(out io.Writer) (*demoDesk, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	d := &demoDesk{url: "http://" + ln.Addr().String() + "/leads", secret: "whsec_" + base64.StdEncoding.EncodeToString(key), out: out}
+	d.server = &http.Server{Handler: http.HandlerFunc(d.receive), ReadTimeout: 10 * time.Second}
+	go func() { _ = d.server.Serve(ln) }()
+	return d, nil
+}
+
+func (d *demoDesk) secretRef(dir string) SecretRef {
+	path := filepath.Join(dir, "desk.secret")
+	if err := writeFile(path, []byte(d.secret)); err != nil {
+		return SecretRef("file:" + path + " (" + err.Error() + ")")
+	}
+	return SecretRef("file:" + path)
+}
+
+func (d *demoDesk) Close() { _ = d.server.Close() }
+
+func (d *demoDesk) receive(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
+	if err == nil {
+		err = webhook.Verify([]inventory.Secret{inventory.Secret(d.secret)}, r.Header, body, time.Now())
+	}
+	var event struct {
+		Type string `json:"type"`
+		Data struct {
+			Lead struct {
+				Summary struct{ ZH string } `json:"summary"`
+			} `json:"lead"`
+			Camera alerts.CameraRef `json:"camera"`
+			Order  *alerts.Order    `json:"order"`
+		} `json:"data"`
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &event)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+	if o := event.Data.Order; o != nil {
+		fmt.Fprintf(d.out, "desk: order to %s: %s (%s)\n", o.Department, event.Data.Lead.Summary.ZH, event.Data.Camera.Name)
+	}
+}
+
+// progress hands on those lines of the city's log that say how far it is.
+type progress struct{ w io.Writer }
+
+func (p progress) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		if bytes.HasPrefix(line, []byte("scenes ")) {
+			if _, err := p.w.Write(append([]byte("  "), line...)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(b), nil
+}
