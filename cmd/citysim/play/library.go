@@ -17,7 +17,7 @@ import (
 
 // rendererVersion is part of every cached name: raise it when what the
 // renderer or the encoder makes has changed.
-const rendererVersion = 2
+const rendererVersion = 3
 
 // Library makes GOPs and keeps them on disk, as streams that any player plays,
 // so that the next start finds them.
@@ -169,8 +169,8 @@ func (l *Library) Frozen(ctx context.Context, g *GOP) ([]*GOP, error) {
 // are repeated.
 const clipSeconds = "60"
 
-// Clip returns a video file as GOPs, scaled to the size of the scenes, padded
-// where its shape differs, and cut or repeated to one minute.
+// Clip returns a video file as GOPs, stretched to the size of the scenes as the
+// sub-streams of wide cameras are, and cut or repeated to one minute.
 func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 	f, err := os.Open(path) //nolint:gosec // the user named the folder
 	if err != nil {
@@ -187,7 +187,7 @@ func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 	}
 	key := fmt.Appendf(head, "%d", info.Size())
 	gops, err := l.cached(ctx, "clip", key, func() ([]byte, error) {
-		filter := fmt.Sprintf("scale=%[1]d:%[2]d:force_original_aspect_ratio=decrease:out_range=pc,pad=%[1]d:%[2]d:-1:-1,setsar=1", scene.Width, scene.Height)
+		filter := fmt.Sprintf("scale=%d:%d:out_range=pc,setsar=1", scene.Width, scene.Height)
 		return ffmpeg(ctx, nil, append([]string{"-stream_loop", "-1", "-i", path, "-t", clipSeconds, "-vf", filter}, encodeArgs()...)...)
 	})
 	if err != nil {
