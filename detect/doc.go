@@ -6,4 +6,36 @@
 // codec decodes by libavcodec, opencv works on pixels by gocv, and worker runs
 // both in child processes, so that a crash costs one worker's cameras two
 // seconds and never the gateway.
+//
+// # How a watch judges
+//
+// Privacy masks come first, on all planes. The rest works on luma reduced to
+// at most 20,000 pixels, and on samples that are 1 to 60 s apart; time is
+// their receive time.
+//
+// Scene health: dark and covered are declared by the second sample that shows
+// them, so within 2 × (interval + GOP). Frozen needs three identical samples
+// (3 × (interval + GOP)) that span 10 s or more. A sample that is suspect, or
+// identical with the one before, is no evidence for any rule, and neither is
+// the first one after a fault.
+//
+// The ground (what the scene looks like when nothing is in it) is learned from
+// the first three samples or more, over at least 8 s. What stands there then
+// is ground: it is never reported as new, and when it leaves, the bare ground
+// is recognised by where the outline is. Something that has stood without any
+// change for 30 min becomes ground, unless it stands in a fire lane. When more
+// than half of the picture changes for three samples, the ground is learned
+// anew.
+//
+// The rules: intrusion begins with the first sample that shows something in
+// an armed closed area (the second, if the first was weak) and ends after two
+// samples, at least 3 s, that show nothing. fire_lane_blocked begins when
+// something has stood in a fire lane for the zone's dwell and ends after two
+// samples without it. What hides it for a while does not end it.
+//
+// A condition that the record runs and the watch has not seen is unknown: it
+// does not begin again. An unknown intrusion ends when nothing has moved in
+// its zone for 3 min, or when something that stood there has left; an unknown
+// blocked fire lane only by the latter, or once something new that stood there
+// has left, because a standing car and an empty lane both show no change.
 package detect

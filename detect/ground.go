@@ -149,8 +149,8 @@ func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
 		e := ((int(m)-offset)*scale>>10 + offset + 128) >> 8
 		s.expect[i] = byte(max(0, min(e, 255)))
 	}
-	extreme3x3(s.lo, s.tmp, s.expect, g.w, g.h, func(a, b byte) byte { return min(a, b) })
-	extreme3x3(s.hi, s.tmp, s.expect, g.w, g.h, func(a, b byte) byte { return max(a, b) })
+	min3x3(s.lo, s.tmp, s.expect, g.w, g.h)
+	max3x3(s.hi, s.tmp, s.expect, g.w, g.h)
 	base := int(float64(threshold) * math.Sqrt(max(1, min(g.gain, 4))))
 	n := 0
 	for i, v := range x {
@@ -164,20 +164,38 @@ func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
 	return float64(n) / float64(max(1, len(x)-g.masked.size))
 }
 
-// extreme3x3 takes the extreme of each pixel and its eight neighbours.
-func extreme3x3(dst, tmp, src []byte, w, h int, pick func(a, b byte) byte) {
+// max3x3 takes the greatest of each pixel and its eight neighbours.
+func max3x3(dst, tmp, src []byte, w, h int) {
 	for y := range h {
 		in, out := src[y*w:y*w+w], tmp[y*w:y*w+w]
-		for x := range w {
-			out[x] = pick(pick(in[max(x-1, 0)], in[x]), in[min(x+1, w-1)])
+		left := in[0]
+		for x := range w - 1 {
+			out[x] = max(left, in[x], in[x+1])
+			left = in[x]
 		}
+		out[w-1] = max(left, in[w-1])
 	}
 	for y := range h {
-		up, mid, down := tmp[max(y-1, 0)*w:], tmp[y*w:], tmp[min(y+1, h-1)*w:]
-		out := dst[y*w : y*w+w]
+		up, mid, down := tmp[max(y-1, 0)*w:][:w], tmp[y*w:][:w], tmp[min(y+1, h-1)*w:][:w]
+		out := dst[y*w:][:w]
 		for x := range out {
-			out[x] = pick(pick(up[x], mid[x]), down[x])
+			out[x] = max(up[x], mid[x], down[x])
 		}
+	}
+}
+
+// min3x3 takes the least of them: the complement of the greatest complement.
+// It leaves src as it was.
+func min3x3(dst, tmp, src []byte, w, h int) {
+	complement(src)
+	max3x3(dst, tmp, src, w, h)
+	complement(src)
+	complement(dst)
+}
+
+func complement(p []byte) {
+	for i := range p {
+		p[i] = ^p[i]
 	}
 }
 

@@ -175,8 +175,8 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 // would else follow the picture, and the ground would close in on whatever
 // stands there.
 func guard(s *scratch, w, h int) {
-	extreme3x3(s.lo, s.tmp, s.fore, w, h, func(a, b byte) byte { return max(a, b) })
-	extreme3x3(s.hi, s.tmp, s.lo, w, h, func(a, b byte) byte { return max(a, b) })
+	max3x3(s.lo, s.tmp, s.fore, w, h)
+	max3x3(s.hi, s.tmp, s.lo, w, h)
 	for i, near := range s.hi {
 		if near != pixelQuiet && s.fore[i] == pixelQuiet {
 			s.fore[i] = pixelHeld
