@@ -24,36 +24,27 @@ func (s sink) Offer(x streams.Sample) {
 }
 
 // TestManagerWithRealSessions: a wrong password, a web server, a camera that
-// resets, one that falls silent and one without parameter sets each end in their reason, and the
+// resets and one without parameter sets each end in their reason, and the
 // healthy cameras beside them never miss a sample; all is torn down in order.
 func TestManagerWithRealSessions(t *testing.T) {
 	right := inventory.Login{Username: "admin", Password: "right"}
 	locked := st.New(t, st.Options{Username: "admin", Password: "right"})
 	resets := st.New(t, st.Options{Wrap: st.Reset(4)})
-	silent := st.New(t, st.Options{Wrap: st.Silence(2)}) // half-open
 	paramless := st.New(t, st.Options{NoParams: true})
 	healthy := []*st.Camera{st.New(t, st.Options{Username: "admin", Password: "right"}), st.New(t, st.Options{H265: true})}
 
-	make1 := func(id, url string, login inventory.Login) inventory.Camera {
-		return inventory.Camera{
-			ID: id, Streams: inventory.Streams{Sub: url}, Login: login,
-			Patrol: inventory.Patrol{Tier: inventory.TierHigh, Interval: 100 * time.Millisecond},
-		}
-	}
 	cameras := []inventory.Camera{
-		make1("locked", locked.URL(), inventory.Login{Username: "admin", Password: "wrong"}),
-		make1("web", "rtsp://"+st.Listen(t, st.WebServer)+"/", right),
-		make1("resets", resets.URL(), right),
-		make1("silent", silent.URL(), right),
-		make1("paramless", paramless.URL(), right),
-		make1("ok-0", healthy[0].URL(), right),
-		make1("ok-1", healthy[1].URL(), inventory.Login{}),
+		wanted("locked", locked.URL(), inventory.Login{Username: "admin", Password: "wrong"}),
+		wanted("web", "rtsp://"+st.Listen(t, st.WebServer)+"/", right),
+		wanted("resets", resets.URL(), right),
+		wanted("paramless", paramless.URL(), right),
+		wanted("ok-0", healthy[0].URL(), right),
+		wanted("ok-1", healthy[1].URL(), inventory.Login{}),
 	}
 	samples := make(sink, 1000)
 	m, err := streams.New(streams.Options{
 		Opener: opener(t, rtsp.Options{}), Sink: samples,
 		StartWithin: 50 * time.Millisecond, BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
-		StallAfter: 300 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +57,7 @@ func TestManagerWithRealSessions(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for _, cam := range append(healthy, resets, silent) {
+	for _, cam := range append(healthy, resets) {
 		wg.Go(func() { cam.Play(ctx, 3, 10*time.Millisecond) })
 	}
 	wg.Go(func() { // key units whose parameter sets never come
@@ -85,7 +76,7 @@ func TestManagerWithRealSessions(t *testing.T) {
 	}
 	reasons := map[string][]streams.Reason{
 		"locked": {streams.ReasonAuth}, "web": {streams.ReasonNotRTSP}, "resets": {streams.ReasonClosed, streams.ReasonNone},
-		"silent": {streams.ReasonStalled}, "paramless": {streams.ReasonCorrupt}, "ok-0": {streams.ReasonNone}, "ok-1": {streams.ReasonNone},
+		"paramless": {streams.ReasonCorrupt}, "ok-0": {streams.ReasonNone}, "ok-1": {streams.ReasonNone},
 	}
 	for _, s := range m.Statuses() {
 		ok := false
@@ -106,4 +97,37 @@ func TestManagerWithRealSessions(t *testing.T) {
 			t.Errorf("%s: %d sessions, %d TEARDOWNs", fmt.Sprint("ok-", i), cam.Plays(), cam.Teardowns())
 		}
 	}
+}
+
+func wanted(id, url string, login inventory.Login) inventory.Camera {
+	return inventory.Camera{
+		ID: id, Streams: inventory.Streams{Sub: url}, Login: login,
+		Patrol: inventory.Patrol{Tier: inventory.TierHigh, Interval: 100 * time.Millisecond},
+	}
+}
+
+// TestHalfOpenIsStalled: a camera that falls silent without a word is found
+// out, and visited again.
+func TestHalfOpenIsStalled(t *testing.T) {
+	cam := st.New(t, st.Options{Wrap: st.Silence(2)})
+	m, err := streams.New(streams.Options{
+		Opener: opener(t, rtsp.Options{}), Sink: make(sink), StartWithin: time.Millisecond,
+		BackoffMin: time.Millisecond, BackoffMax: time.Millisecond, StallAfter: 200 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Reconcile(inventory.Snapshot{Cameras: []inventory.Camera{wanted("silent", cam.URL(), inventory.Login{})}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = m.Run(ctx) })
+	wg.Go(func() { cam.Play(ctx, 3, 5*time.Millisecond) })
+	for cam.Dials() < 2 { // the test's own time limit bounds it
+		time.Sleep(time.Millisecond)
+	}
+	if s, _ := m.Status("silent"); s.Reason != streams.ReasonStalled {
+		t.Errorf("%s (%s): %s", s.State, s.Reason, s.Detail)
+	}
+	cancel()
+	wg.Wait()
 }
