@@ -105,6 +105,7 @@ func TestQueries(t *testing.T) {
 		"other cell":   {alerts.LeadQuery{Cell: "s1", Camera: "c1", States: []alerts.LeadState{alerts.LeadRaised}}, 12},
 		"other camera": {alerts.LeadQuery{Camera: "c2"}, 0},
 		"state":        {alerts.LeadQuery{States: []alerts.LeadState{alerts.LeadClosed, alerts.LeadMerged}}, 0},
+		"open":         {alerts.LeadQuery{States: []alerts.LeadState{alerts.LeadRaised, alerts.LeadAccepted}}, 25},
 		"canary":       {alerts.LeadQuery{Canary: true}, 1},
 	} {
 		for _, limit := range []int{1, 7, 25, 500} {

@@ -199,8 +199,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func faultOf(err error) string {
-	var why *alerts.DeliveryError
-	if errors.As(err, &why) {
+	if why, ok := errors.AsType[*alerts.DeliveryError](err); ok {
 		return why.Fault
 	}
 	return fmt.Sprint(err)

@@ -54,7 +54,6 @@ CREATE TABLE conditions (
     PRIMARY KEY (camera, zone, rule)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX conditions_lead ON conditions (lead);
-CREATE INDEX conditions_running ON conditions (began) WHERE ended IS NULL;
 
 -- Which lead each Began was folded into, so that none raises twice.
 CREATE TABLE condition_begins (
