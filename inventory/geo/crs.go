@@ -18,9 +18,11 @@ const (
 	BD09  CRS = "bd09"  // Baidu
 )
 
+var plain = strings.NewReplacer("-", "", "_", "", " ", "")
+
 // ParseCRS reads a system's name, however it is capitalised or hyphenated.
 func ParseCRS(s string) (CRS, error) {
-	switch strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s)) {
+	switch plain.Replace(strings.ToLower(s)) {
 	case "wgs84", "cgcs2000", "epsg4326", "epsg4490":
 		return WGS84, nil
 	case "gcj02":

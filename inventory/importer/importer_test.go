@@ -143,7 +143,7 @@ func TestEncodingsAndDelimiters(t *testing.T) {
 func TestFileErrors(t *testing.T) {
 	for name, tt := range map[string]struct{ file, want string }{
 		"empty":            {"", "the file is empty"},
-		"misspelt column":  {"id,nmae\n", "line 1, column nmae: no such column; did you mean name?"},
+		"misspelt column":  {"id,nmme\n", "line 1, column nmme: no such column; did you mean name?"},
 		"misspelt Chinese": {"编码,名秤\n", "did you mean 名称?"},
 		"unknown column":   {"id,manufacturer\n", "remove it, or use one of id, name"},
 		"same twice":       {"id,编码\n", "means the same as column id"},

@@ -12,6 +12,9 @@
 //   - A write function runs on its caller's goroutine, holds the writer for as
 //     long as it runs, and must be short: no network, no waiting, no Write
 //     inside a Write.
+//   - A function whose statement failed returns the error: PostgreSQL takes no
+//     further statement then. Constraints are never deferred to the commit:
+//     there they would fail the whole group.
 //   - There are many readers. Each sees one consistent state and never blocks
 //     the writer.
 //   - One set of statements serves SQLite and PostgreSQL: $1, $2 … in number

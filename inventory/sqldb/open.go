@@ -45,9 +45,12 @@ type DB struct {
 	readers *sql.DB
 	writer  *writer
 
-	close   sync.Once
 	closing chan struct{} // closed by Close
 	ended   chan struct{} // closed when the writer's goroutine has ended
+
+	mu     sync.Mutex
+	closed bool           // no more reads may begin
+	reads  sync.WaitGroup // those that have
 }
 
 // Open opens the database and starts its writer. Close must be called.
@@ -96,17 +99,31 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// Close lets the writes that have begun come to their end, refuses those that
-// wait, and returns when nothing of the database runs any more.
+// Close lets the reads and writes that have begun come to their end, refuses
+// those that wait, and returns when nothing of the database runs any more. A
+// second Close does nothing. Close must not be called inside a Read or Write.
 func (db *DB) Close() error {
-	var err error
-	db.close.Do(func() {
-		close(db.closing)
-		<-db.ended
-		err = errors.Join(db.readers.Close(), db.writer.close())
-	})
+	db.mu.Lock()
+	if db.closed {
+		db.mu.Unlock()
+		return nil
+	}
+	db.closed = true
+	db.mu.Unlock()
+	close(db.closing)
+	db.reads.Wait()
 	<-db.ended
-	return err
+	return errors.Join(db.readers.Close(), db.writer.close())
+}
+
+// beginRead counts a read in, unless the database is closed.
+func (db *DB) beginRead() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if !db.closed {
+		db.reads.Add(1)
+	}
+	return !db.closed
 }
 
 // sqlitePath is the file that a database URL names.

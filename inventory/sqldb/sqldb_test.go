@@ -375,6 +375,38 @@ func TestClose(t *testing.T) {
 	}
 }
 
+func TestCloseWaitsForReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, sqldb.Options{})
+		release, closed := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := db.Read(t.Context(), func(tx *sqldb.Tx) error {
+				<-release
+				var n int
+				return tx.QueryRowContext(t.Context(), `SELECT count(*) FROM things`).Scan(&n)
+			}); err != nil {
+				t.Errorf("the read that had begun: %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			defer close(closed)
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("closed under a reader")
+		default:
+		}
+		close(release)
+		wg.Wait()
+	})
+}
+
 // TestKill proves that what was answered is there after SIGKILL.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "patrol.db")

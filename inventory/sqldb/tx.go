@@ -62,11 +62,10 @@ func (db *DB) runWrite(w *writer, wr *write, fn func(tx *Tx) error) {
 // Read runs fn in a transaction that sees one consistent state and cannot
 // write. It returns what fn returns.
 func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
-	select {
-	case <-db.closing:
+	if !db.beginRead() {
 		return ErrClosed
-	default:
 	}
+	defer db.reads.Done()
 	read, err := db.readers.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("read from the database: %w", err)
