@@ -164,6 +164,7 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 	client := clientIn(ctx)
 	u, secret, err := s.accounts.Login(ctx, in.Body.Username, in.Body.Password, client)
 	row := alerts.AuditRow{By: in.Body.Username, Client: client, Action: "login", Object: "session"}
+	s.metrics.login(err)
 	if err != nil {
 		if errors.Is(err, ErrPassword) {
 			row.Action = "login_failed"

@@ -64,7 +64,9 @@ func (in *importInput) Resolve(hc huma.Context) []error {
 
 func (s *Server) importInventory(ctx context.Context, in *importInput) (*body[ImportReport], error) {
 	// A writer that knows no deadline (a test's) has no slow client either.
-	_ = http.NewResponseController(in.w).SetReadDeadline(time.Now().Add(importRead))
+	rc, now := http.NewResponseController(in.w), time.Now()
+	_ = rc.SetReadDeadline(now.Add(importRead))
+	_ = rc.SetWriteDeadline(now.Add(importRead + answerWithin))
 	file, err := importFile(in.r, http.MaxBytesReader(in.w, in.r.Body, importBody))
 	if err != nil {
 		return nil, err

@@ -160,3 +160,19 @@ func (l *leases) sweep(now time.Time) {
 		}
 	}
 }
+
+// lookers is the number of people and links with a lease that holds.
+func (l *leases) lookers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, names := l.now(), map[string]bool{}
+	for v, look := range l.viewers {
+		for _, until := range look.until {
+			if now.Before(until) {
+				names[v.by] = true
+				break
+			}
+		}
+	}
+	return len(names)
+}

@@ -1,6 +1,7 @@
 package wall
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,11 +16,14 @@ type metrics struct {
 	views    prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer, hub *Hub) *metrics {
+func newMetrics(r prometheus.Registerer, hub *Hub, views *leases) *metrics {
 	f := promauto.With(r)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "patrol_wall_clients", Help: "Open live event streams of browsers.",
 	}, func() float64 { return float64(hub.Clients()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "patrol_viewers", Help: "People and links that looked at a picture within the last minute.",
+	}, func() float64 { return float64(views.lookers()) })
 	return &metrics{
 		requests: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "patrol_http_request_seconds",
@@ -35,10 +39,11 @@ func newMetrics(r prometheus.Registerer, hub *Hub) *metrics {
 	}
 }
 
-// recorder notes the status of an answer.
+// recorder notes which operation answered, and with what status.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	operation string
+	status    int
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -58,9 +63,24 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-func (m *metrics) observe(operation string, status int, took time.Duration) {
-	if operation == "stream" {
+// observe notes one answer; how long a live stream lasts says nothing.
+func (m *metrics) observe(r *recorder, took time.Duration) {
+	if r.operation == "stream" && r.status < http.StatusBadRequest {
 		return
 	}
-	m.requests.WithLabelValues(operation, strconv.Itoa(status/100)+"xx").Observe(took.Seconds())
+	m.requests.WithLabelValues(r.operation, strconv.Itoa(r.status/100)+"xx").Observe(took.Seconds())
+}
+
+func (m *metrics) login(err error) {
+	outcome := "failed"
+	_, limited := errors.AsType[*TooManyError](err)
+	switch {
+	case err == nil:
+		outcome = "ok"
+	case errors.Is(err, ErrPassword):
+		outcome = "refused"
+	case limited:
+		outcome = "limited"
+	}
+	m.logins.WithLabelValues(outcome).Inc()
 }

@@ -2,6 +2,7 @@ package wall
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -72,9 +73,7 @@ func (p *Problem) GetHeaders() http.Header { return p.header }
 
 // ServeHTTP answers with the problem.
 func (p *Problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	for k, v := range p.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	// A client that left is no error of ours.

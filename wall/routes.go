@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 const (
@@ -22,8 +23,13 @@ func op(id, method, path, summary string) huma.Operation {
 // route registers a route together with the action it needs; there is no
 // other way to register one.
 func route[I, O any](s *Server, action Action, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	s.actions[o.OperationID] = action
-	o.Middlewares = huma.Middlewares{s.guard(action)}
+	o.Middlewares = huma.Middlewares{func(hc huma.Context, next func(huma.Context)) {
+		_, w := humago.Unwrap(hc)
+		if rec, ok := w.(*recorder); ok {
+			rec.operation = o.OperationID
+		}
+		next(hc)
+	}, s.guard(action)}
 	if action != ActionNone && action != ActionLink {
 		o.Security = []map[string][]string{{"session": {}}, {"token": {}}}
 		o.Extensions = map[string]any{"x-action": string(action)}

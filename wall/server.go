@@ -85,7 +85,6 @@ type Server struct {
 	now           func() time.Time
 
 	api     huma.API
-	actions map[string]Action // by operation
 	handler http.Handler
 	leases  *leases
 	metrics *metrics
@@ -130,9 +129,9 @@ func New(o Options) (*Server, error) {
 		stills: o.Stills, inventory: o.Inventory, linkKey: o.LinkKey, canary: o.Canary,
 		intervals: o.Intervals, site: o.Site, zone: zone, departments: o.Departments,
 		rejectReasons: o.RejectReasons, closeReasons: o.CloseReasons, secure: o.Secure, log: o.Log, now: o.Clock,
-		actions: map[string]Action{}, metrics: newMetrics(o.Registerer, o.Hub),
+		leases: newLeases(o.Journal.Record, o.Clock),
 	}
-	s.leases = newLeases(o.Journal.Record, o.Clock)
+	s.metrics = newMetrics(o.Registerer, o.Hub, s.leases)
 	if s.handler, err = s.mount(o.Page); err != nil {
 		return nil, err
 	}
@@ -165,12 +164,13 @@ func (s *Server) mount(files fs.FS) (http.Handler, error) {
 // may take to be read.
 func (s *Server) caught(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w}
+		rec, began := &recorder{ResponseWriter: w, operation: "page"}, time.Now()
 		// A writer without deadlines (a test's) has no slow client either.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin))
 		defer func() {
 			p := recover()
 			if p == nil {
+				s.metrics.observe(rec, time.Since(began))
 				return
 			}
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
@@ -180,7 +180,8 @@ func (s *Server) caught(next http.Handler) http.Handler {
 			if rec.status != 0 {
 				panic(http.ErrAbortHandler) // part of an answer is out: cut it off
 			}
-			problem(http.StatusInternalServerError, "internal", "the gateway failed; its log says why").ServeHTTP(w, r)
+			problem(http.StatusInternalServerError, "internal", "the gateway failed; its log says why").ServeHTTP(rec, r)
+			s.metrics.observe(rec, time.Since(began))
 		}()
 		next.ServeHTTP(rec, r)
 	})

@@ -63,6 +63,10 @@ func (h *Hub) pump(ctx context.Context, w http.ResponseWriter, c *client, first 
 		}
 		return rc.Flush()
 	}
+	// The server's time for reading a request would end the stream.
+	if err := rc.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	if err := write([]byte("retry: 2000\n\n")); err != nil {
 		return err
 	}

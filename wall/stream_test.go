@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -216,6 +217,23 @@ func TestStreamsPerUser(t *testing.T) {
 	if res := b.get("/api/v1/stream"); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one stream too many: %d", res.StatusCode)
 	}
+}
+
+// TestStreamOutlivesReadTimeout: the server's limit for reading a request is
+// not one for a stream.
+func TestStreamOutlivesReadTimeout(t *testing.T) {
+	w := newWorld(t)
+	b := w.officer()
+	w.http.Close()
+	w.http = httptest.NewUnstartedServer(nil)
+	w.http.Config = w.server.HTTPServer()
+	w.http.Config.ReadTimeout = 50 * time.Millisecond
+	w.http.Start()
+	s := b.listen("")
+	s.want("reset")
+	time.Sleep(200 * time.Millisecond) // the limit is the kernel's clock, on a real socket
+	w.hub.Lead(change(1))
+	s.want("lead")
 }
 
 // TestSlowClient: a browser that does not read is let go of; nobody waits.

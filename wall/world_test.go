@@ -192,8 +192,10 @@ func (w *world) options() wall.Options {
 
 // bench is a wall over many cameras, for benchmarks.
 type bench struct {
-	handler http.Handler
-	token   string
+	handler  http.Handler
+	token    string
+	accounts *wall.Accounts
+	password string
 }
 
 func benchWorld(b *testing.B, cameras int) bench {
@@ -214,7 +216,8 @@ func benchWorld(b *testing.B, cameras int) bench {
 	if w.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err = w.accounts.FirstStart(b.Context()); err != nil {
+	first, err := w.accounts.FirstStart(b.Context())
+	if err != nil {
 		b.Fatal(err)
 	}
 	_, token, err := w.accounts.IssueToken(b.Context(), "officer", "bench", time.Hour)
@@ -233,7 +236,7 @@ func benchWorld(b *testing.B, cameras int) bench {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return bench{handler: s.Handler(), token: token}
+	return bench{handler: s.Handler(), token: token, accounts: w.accounts, password: first[0].Password}
 }
 
 // discard is an answer that nobody reads.
