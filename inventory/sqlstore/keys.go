@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -117,8 +118,17 @@ func writeKey(f *os.File) ([]byte, error) {
 	_, _ = rand.Read(key) // never fails (crypto/rand)
 	_, err := f.WriteString(hex.EncodeToString(key) + "\n")
 	// Passwords encrypted with it must not outlive it.
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(f.Name()))); err != nil {
 		return nil, errors.Join(fmt.Errorf("password key: %w", err), os.Remove(f.Name()))
 	}
 	return key, nil
+}
+
+// syncDir brings a folder's list of files to disk.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
