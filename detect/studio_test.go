@@ -19,6 +19,8 @@ type studio struct {
 	w, h   int
 	ground []float64
 	rng    *rand.Rand
+	// grain is the sensor's noise, drawn once; each picture starts elsewhere.
+	grain []float64
 	// light scales all luma; noise is the sensor's, in luma steps.
 	light, noise float64
 	// sway moves the hedge at the left by so many pixels at most.
@@ -27,7 +29,10 @@ type studio struct {
 
 func newStudio(w, h int) *studio {
 	s := &studio{w: w, h: h, rng: rand.New(rand.NewPCG(1, 2)), light: 1, noise: 3}
-	s.ground = make([]float64, w*h)
+	s.ground, s.grain = make([]float64, w*h), make([]float64, 1<<16)
+	for i := range s.grain {
+		s.grain[i] = s.rng.NormFloat64()
+	}
 	for y := range h {
 		for x := range w {
 			fx, fy := float64(x)/float64(w), float64(y)/float64(h)
@@ -58,9 +63,11 @@ func car(x, y float64) actor    { return actor{x: x, y: y, w: 0.2, h: 0.15, luma
 
 func (s *studio) shoot(actors ...actor) detect.Picture {
 	sway := s.sway * (2*s.rng.Float64() - 1)
+	grain := s.rng.IntN(len(s.grain))
 	y := plane(s.w, s.h, func(x, y int) float64 {
 		v := s.ground[y*s.w+x]
 		fx, fy := float64(x)/float64(s.w), float64(y)/float64(s.h)
+		grain = (grain + 1) % len(s.grain)
 		if s.sway > 0 && fx < 0.25 {
 			v = 80 + 30*math.Sin((float64(x)+sway)*0.35)*math.Cos(float64(y)*0.3)
 		}
@@ -69,7 +76,7 @@ func (s *studio) shoot(actors ...actor) detect.Picture {
 				v = a.luma + 12*math.Sin(40*(fx-a.x)/a.w)
 			}
 		}
-		return 16 + (v-16)*s.light + s.noise*s.rng.NormFloat64()
+		return 16 + (v-16)*s.light + s.noise*s.grain[grain]
 	})
 	grey := func(int, int) float64 { return 128 }
 	return detect.Picture{Y: y, Cb: plane(s.w/2, s.h/2, grey), Cr: plane(s.w/2, s.h/2, grey)}
