@@ -78,6 +78,9 @@ func (c *conn) batch(lowWater int, latency time.Duration) error {
 }
 
 func (c *conn) setLowWater(n int) error {
+	if c.raw == nil {
+		return nil
+	}
 	var err error
 	if ctl := c.raw.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, n)
