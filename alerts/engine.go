@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,6 +68,8 @@ type Engine struct {
 	newID    func() (string, error)
 	log      *slog.Logger
 	metrics  *metrics
+
+	noPictures atomic.Bool // the last picture could not be kept
 }
 
 var (
@@ -130,7 +133,7 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	f.Began, f.At = micros(f.Began), micros(f.At)
 	sha, err := e.keep(ctx, f)
 	if err != nil {
-		return err
+		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
 	var out Outcome
 	var lead Lead
@@ -173,23 +176,36 @@ func check(f detect.Finding) error {
 }
 
 // keep makes a finding's picture durable before the transaction that will
-// name it, when it is wanted. A file that no lead names is harmless.
+// name it, when it is wanted. A file that no lead names is harmless. A picture
+// that cannot be kept is counted and let go: a lead without it is worth more
+// to the officer than none.
 func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err error) {
 	if len(f.Picture) == 0 {
 		return "", nil
 	}
 	have, err := e.store.Condition(ctx, f.Key(), f.Began)
 	if err != nil {
-		return "", fmt.Errorf("observe: %w", err)
+		return "", err
 	}
 	c, out := Fold(have, f)
 	if _, wanted := keepPicture(c, out, f); !wanted {
 		return "", nil
 	}
-	if sha, err = e.pictures.Put(ctx, f.Picture); err != nil {
-		return "", fmt.Errorf("keep the picture of camera %s: %w", f.Camera, err)
+	sha, err = e.pictures.Put(ctx, f.Picture)
+	switch {
+	case err == nil:
+		if e.noPictures.Swap(false) {
+			e.log.Info("pictures can be kept again")
+		}
+		return sha, nil
+	case ctx.Err() != nil:
+		return "", err
 	}
-	return sha, nil
+	e.metrics.lost.Inc()
+	if !e.noPictures.Swap(true) {
+		e.log.Error("pictures cannot be kept, leads are raised without", "err", err)
+	}
+	return "", nil
 }
 
 // fold is the transaction of Observe. It returns the lead where that changed

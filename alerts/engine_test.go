@@ -238,10 +238,6 @@ func TestNothingIsHalfDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := begin("c1")
-	if err := engine.Observe(t.Context(), f); !errors.Is(err, errNoPictures) {
-		t.Errorf("without the picture: %v", err)
-	}
-	f.Picture = nil
 	if err := engine.Observe(t.Context(), f); !errors.Is(err, broken) {
 		t.Errorf("without the step: %v", err)
 	}
@@ -291,6 +287,35 @@ type noPictures struct{}
 func (noPictures) Put(context.Context, []byte) (string, error) { return "", errNoPictures }
 func (noPictures) Open(context.Context, string) (io.ReadSeekCloser, error) {
 	return nil, alerts.ErrNotFound
+}
+
+// Where pictures cannot be kept, a lead is raised without; the next picture
+// that can be kept becomes its first.
+func TestLeadWithoutPicture(t *testing.T) {
+	t.Parallel()
+	g := open(t)
+	reg := prometheus.NewRegistry()
+	engine, err := alerts.New(alerts.Options{Store: g.store, Inventory: city, Pictures: noPictures{}, Registerer: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := begin("c1")
+	observe(t, engine, f)
+	if leads := all(t, engine, alerts.LeadQuery{}); len(leads) != 1 || len(leads[0].Evidence) != 0 {
+		t.Fatalf("leads %+v", leads)
+	}
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP patrol_evidence_lost_total Pictures that could not be kept; their leads were raised without them.
+# TYPE patrol_evidence_lost_total counter
+patrol_evidence_lost_total 1
+`), "patrol_evidence_lost_total"); err != nil {
+		t.Error(err)
+	}
+	f.Phase, f.At = detect.PhaseContinue, f.At.Add(time.Second)
+	observe(t, g.engine, f)
+	if l := all(t, engine, alerts.LeadQuery{})[0]; len(l.Evidence) != 1 || l.Evidence[0].Phase != detect.PhaseContinue {
+		t.Errorf("evidence %+v", l.Evidence)
+	}
 }
 
 func TestRefusesBadFindings(t *testing.T) {

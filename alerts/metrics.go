@@ -18,6 +18,7 @@ type metrics struct {
 	outcomes *prometheus.CounterVec
 	leads    *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
+	lost     prometheus.Counter
 }
 
 func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
@@ -35,6 +36,10 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 			Help:    "How long leads stayed in a state before people moved them on, canary leads left out.",
 			Buckets: []float64{1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400},
 		}, []string{"stage"}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "patrol_evidence_lost_total",
+			Help: "Pictures that could not be kept; their leads were raised without them.",
+		}),
 	}
 	for _, o := range Outcomes() {
 		m.outcomes.WithLabelValues(string(o))
@@ -44,7 +49,7 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 	}
 	open := &openLeads{store: store, desc: prometheus.NewDesc("patrol_leads_open",
 		"Leads that still want somebody's work, by state, canary leads left out.", []string{"state"}, nil)}
-	return m, register(reg, m.outcomes, m.leads, m.stages, open)
+	return m, register(reg, m.outcomes, m.leads, m.stages, m.lost, open)
 }
 
 func register(reg prometheus.Registerer, all ...prometheus.Collector) error {
