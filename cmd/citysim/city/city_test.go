@@ -21,11 +21,11 @@ func options(cameras int) city.Options {
 	return city.Options{Seed: 1, Cameras: cameras, Listen: "127.0.0.1:8554", Username: "u", Password: "secret"}
 }
 
-func newCity(t testing.TB, o city.Options) *city.City {
-	t.Helper()
+func newCity(tb testing.TB, o city.Options) *city.City {
+	tb.Helper()
 	c, err := city.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }

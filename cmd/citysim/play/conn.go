@@ -12,14 +12,18 @@ import (
 )
 
 const (
-	// maxPending is how much may wait for a reader before it is cut off.
-	maxPending = 512 << 10
+	// kernelBuffer is what the kernel may hold for a reader, so that many slow
+	// readers cannot hold much.
+	kernelBuffer = 64 << 10
 	// answerTimeout bounds the writing of an answer before PLAY.
 	answerTimeout = 10 * time.Second
 )
 
 // listener hands out connections that the wheel can write to without waiting.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	maxPending int
+}
 
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
@@ -31,10 +35,10 @@ func (l listener) Accept() (net.Conn, error) {
 		return nil, errors.Join(fmt.Errorf("connection is a %T, want TCP", c), c.Close())
 	}
 	raw, err := tcp.SyscallConn()
-	if err != nil {
+	if err = errors.Join(err, tcp.SetWriteBuffer(kernelBuffer)); err != nil {
 		return nil, errors.Join(err, tcp.Close())
 	}
-	return &conn{TCPConn: tcp, raw: raw}, nil
+	return &conn{TCPConn: tcp, raw: raw, maxPending: l.maxPending}, nil
 }
 
 // conn is one RTSP connection. Answers come from gortsplib through Write;
@@ -42,7 +46,8 @@ func (l listener) Accept() (net.Conn, error) {
 // never waits: what the socket does not take stays pending.
 type conn struct {
 	*net.TCPConn
-	raw syscall.RawConn
+	raw        syscall.RawConn
+	maxPending int
 
 	mu      sync.Mutex
 	state   connState
@@ -129,7 +134,7 @@ func (c *conn) send(packets []byte) bool {
 		return err == nil
 	}
 	c.pending = append(c.pending, packets...)
-	return c.flush() == nil && len(c.pending) <= maxPending
+	return c.flush() == nil && len(c.pending) <= c.maxPending
 }
 
 // flush writes of what is pending what the socket takes.

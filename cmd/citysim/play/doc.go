@@ -7,7 +7,7 @@
 // was sent. A wheel, at most one per processor, sends the frames of its
 // cameras: it owns their state, builds an access unit's packets once, and writes them with one
 // system call per reader, without ever waiting for one. A reader that lets
-// half a megabyte pile up is cut off.
+// too much pile up is cut off.
 //
 // Lock order: Camera.mu, then conn.mu, then Ledger.mu; none is held during a
 // blocking call, save conn.mu while an answer is written before PLAY.

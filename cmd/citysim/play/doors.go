@@ -69,7 +69,7 @@ func (s *Server) open(ctx context.Context) (_ *doors, err error) {
 		door.server = &gortsplib.Server{
 			Handler: door, RTSPAddress: l.Addr().String(), AuthMethods: []auth.VerifyMethod{auth.VerifyMethodDigestMD5},
 			DisableRTCPSenderReports: true, WriteQueueSize: 8,
-			Listen: func(string, string) (net.Listener, error) { return listener{l}, nil },
+			Listen: func(string, string) (net.Listener, error) { return listener{l, s.o.MaxPending}, nil },
 		}
 		if err := door.server.Start(); err != nil {
 			for _, rest := range rtsp[i:] {

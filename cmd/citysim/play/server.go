@@ -43,7 +43,10 @@ type Options struct {
 	Rows    []Row
 	Ledger  *Ledger
 	Library *Library
-	Logger  *slog.Logger
+	// MaxPending is how many bytes may wait for a reader before it is cut
+	// off; 0 means 512 KiB, ten seconds of a stream.
+	MaxPending int
+	Logger     *slog.Logger
 	// Ready is called once with the address that was taken, when every camera
 	// answers. It may be nil.
 	Ready func(listen string)
@@ -71,6 +74,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Username == "" || o.Password == "" {
 		return nil, errors.New("a server wants a user name and a password")
+	}
+	if o.MaxPending == 0 {
+		o.MaxPending = 512 << 10
 	}
 	c, err := city.New(city.Options{Seed: o.Seed, Cameras: o.Cameras, Listen: o.Listen, Hosts: o.Hosts})
 	if err != nil {

@@ -212,6 +212,13 @@ func watch(t *testing.T, url string, see func(nals [][]byte, pkt *rtp.Packet) bo
 	}
 	tcp := gortsplib.TransportTCP
 	c := gortsplib.Client{Scheme: u.Scheme, Host: u.Host, Transport: &tcp, ReadTimeout: 5 * time.Second}
+	c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			err = conn.(*net.TCPConn).SetReadBuffer(32 << 10) // so that a slow reader shows soon
+		}
+		return conn, err
+	}
 	if err := c.Start2(); err != nil {
 		return err
 	}
@@ -377,6 +384,36 @@ func TestConnectionFaults(t *testing.T) {
 				t.Errorf("the camera beside it: %v", err)
 			}
 		})
+	}
+}
+
+// A reader that stops reading is cut off, and its camera goes on for others.
+func TestSlowReaderIsCutOff(t *testing.T) {
+	o := options()
+	o.MaxPending = 16 << 10
+	listen := serve(t, o)
+	url := "rtsp://u:p@" + listen + "/cam/" + cameraID(t, 0) + "/main"
+	stuck, free := make(chan struct{}), make(chan struct{})
+	slow := make(chan error, 1)
+	var once sync.Once
+	go func() {
+		slow <- watch(t, url, func([][]byte, *rtp.Packet) bool {
+			once.Do(func() { close(stuck) })
+			<-free
+			return true
+		})
+	}()
+	<-stuck
+	seen := 0
+	if err := watch(t, url, func([][]byte, *rtp.Packet) bool {
+		seen++
+		return seen < 120
+	}); err != nil {
+		t.Errorf("the reader beside it: %v", err)
+	}
+	close(free)
+	if err := <-slow; err == nil {
+		t.Error("the slow reader was not cut off")
 	}
 }
 

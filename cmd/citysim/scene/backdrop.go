@@ -42,6 +42,7 @@ func (s *Scene) backdrop() (*Frame, weather, []byte) {
 		p.drawGate(s.gate, r)
 		before = make([]byte, pixels)
 		p.fence(s.gate, before)
+		p.booth(vec{s.gate.gap + pick(r, -3.9, 3.9), 0, s.gate.fence - 1.2}, r)
 	} else {
 		p.drawStreet(s.street, r)
 	}

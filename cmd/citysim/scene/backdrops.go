@@ -208,7 +208,8 @@ func (p *pen) bicycle(at vec, r *rand.Rand) {
 	}
 }
 
-// drawGate draws a gate from its far side to the near one, less the fence.
+// drawGate draws a gate from its far side to the near one, less the fence and
+// the booth before it.
 func (p *pen) drawGate(g gate, r *rand.Rand) {
 	haze := rgb(0xc5cccf)
 	for x := -55.0; x < 55; {
@@ -235,7 +236,6 @@ func (p *pen) drawGate(g gate, r *rand.Rand) {
 		p.ground(pick2(i, red, white), 0.75, x, x+0.6, g.near, g.near+0.22)
 	}
 	p.frontOfGate(g, r)
-	p.booth(vec{g.gap + pick(r, -3.9, 3.9), 0, g.fence - 0.4}, r)
 }
 
 func pick2[T any](i int, a, b T) T {
