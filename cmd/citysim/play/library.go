@@ -17,7 +17,7 @@ import (
 
 // rendererVersion is part of every cached name: raise it when what the
 // renderer or the encoder makes has changed.
-const rendererVersion = 3
+const rendererVersion = 4
 
 // Library makes GOPs and keeps them on disk, as streams that any player plays,
 // so that the next start finds them.
