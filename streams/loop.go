@@ -249,6 +249,9 @@ func (l *loop) report(v Verdict) {
 		return // an older look than the one that is known
 	}
 	l.lastSample, l.verdict = v.At, v.Reason
+	if v.Reason != ReasonNone {
+		l.detail = clip(v.Detail, 200)
+	}
 	l.settle(time.Now())
 }
 

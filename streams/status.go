@@ -104,8 +104,10 @@ type Verdict struct {
 	At time.Time
 	// Analysed is when the verdict was reached.
 	Analysed time.Time
-	// Reason is ReasonNone for a picture to trust, else why not to.
+	// Reason is ReasonNone for a picture to trust, else why not to, and
+	// Detail the same in words.
 	Reason Reason
+	Detail string
 }
 
 // Status is what the gateway knows of one camera at one moment.

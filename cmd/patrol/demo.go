@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -232,12 +233,12 @@ func (d *demoDesk) receive(w http.ResponseWriter, r *http.Request) {
 // progress hands on those lines of the city's log that say how far it is.
 type progress struct{ w io.Writer }
 
+var drawn = regexp.MustCompile(`done=(\d+) of=(\d+)`)
+
 func (p progress) Write(b []byte) (int, error) {
-	for line := range bytes.Lines(b) {
-		if bytes.HasPrefix(line, []byte("scenes ")) {
-			if _, err := p.w.Write(append([]byte("  "), line...)); err != nil {
-				return 0, err
-			}
+	for _, m := range drawn.FindAllSubmatch(b, -1) {
+		if _, err := fmt.Fprintf(p.w, "  %s of %s\n", m[1], m[2]); err != nil {
+			return 0, err
 		}
 	}
 	return len(b), nil

@@ -111,7 +111,30 @@ func TestEndToEnd(t *testing.T) {
 	})
 	w.end()
 	r.audit(w, r.ledger(), interval)
+	r.handle(r.allLeads()[0])
 	r.checkMetrics()
+}
+
+// handle is an officer's work on one lead: accept, take back, accept, dispatch.
+// The desk hears each step, signed, and of the order; two who press at once
+// are told who was first.
+func (r *rig) handle(l alerts.Lead) {
+	r.t.Helper()
+	path := "/leads/" + l.ID + "/transitions"
+	stale := wall.TransitionRequest{To: alerts.LeadRejected, Reason: "nuisance", Version: l.Version}
+	for _, ask := range []wall.TransitionRequest{
+		{To: alerts.LeadAccepted}, {To: alerts.LeadRaised}, {To: alerts.LeadAccepted}, {To: alerts.LeadDispatched, Departments: []string{"fire", "police"}},
+	} {
+		ask.Version = l.Version
+		r.person(http.MethodPost, path, ask, &l)
+	}
+	if code, err := r.try(http.MethodPost, path, stale, nil); code != http.StatusConflict {
+		r.t.Errorf("a stale version got %d %v, want 409", code, err)
+	}
+	if len(l.Orders) != 2 || l.State != alerts.LeadDispatched {
+		r.t.Errorf("the dispatched lead is %s with %d orders", l.State, len(l.Orders))
+	}
+	r.until(20*time.Second, "the desk hears of every step", func() bool { return slices.Equal(r.desk.steps(l.ID), []string{"raised", "accepted", "raised", "accepted", "dispatched"}) })
 }
 
 // audit compares the city's ledger with the leads and the camera states.
@@ -146,9 +169,11 @@ func (r *rig) audit(w *watcher, ledger []happening, interval time.Duration) {
 			dwell = 20 * time.Second // the city's zones
 		}
 		latest := h.Begin.Add(dwell + 2*(interval+gop) + slack)
+		// The city's moment is when the thing is in the zone as a whole; the
+		// first part of it may be seen up to a GOP earlier.
 		var mine []alerts.Lead
 		for _, l := range leads {
-			if l.Camera.ID == h.Camera && !used[l.ID] && l.RaisedAt.After(h.Begin) && l.RaisedAt.Before(h.End.Add(2*(interval+gop)+slack)) {
+			if l.Camera.ID == h.Camera && !used[l.ID] && l.RaisedAt.After(h.Begin.Add(-gop)) && l.RaisedAt.Before(h.End.Add(2*(interval+gop)+slack)) {
 				mine = append(mine, l)
 			}
 		}

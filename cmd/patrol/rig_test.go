@@ -227,12 +227,12 @@ func (r *rig) serve() {
 	r.wall, _ = r.gateway.ready["wall"].(string)
 	if r.login == nil {
 		r.login = map[string]string{}
-		for _, m := range firstStart.FindAllStringSubmatch(r.gateway.log(), -1) {
-			r.login[m[1]] = m[2]
-		}
-		if len(r.login) < 2 {
-			r.t.Fatalf("the first start told no passwords:\n%s", r.gateway.log())
-		}
+		r.until(5*time.Second, "the passwords of the first start", func() bool {
+			for _, m := range firstStart.FindAllStringSubmatch(r.gateway.log(), -1) {
+				r.login[m[1]] = m[2]
+			}
+			return len(r.login) == 2
+		})
 		b, err := os.ReadFile(r.path("data/admin.token"))
 		if err != nil {
 			r.t.Fatal(err)
@@ -489,6 +489,19 @@ func (d *desk) raised() []deskEvent {
 	for _, e := range d.events {
 		if e.Type == "videopatrol.lead.raised.v1" {
 			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// steps lists the states that the desk heard of one lead, in order.
+func (d *desk) steps(lead string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string
+	for _, e := range d.events {
+		if e.Subject == lead {
+			list = append(list, strings.TrimSuffix(strings.TrimPrefix(e.Type, "videopatrol.lead."), ".v1"))
 		}
 	}
 	return list

@@ -116,23 +116,23 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (l *lane) judge(ctx context.Context, t turn) {
 	r, now := t.record, l.o.Now()
 	if now.Before(r.strike.until) {
-		l.skip(t, whyShutOut, streams.ReasonQuarantined)
+		l.skip(t, whyShutOut, streams.ReasonQuarantined, "its samples ended workers; it is let in again at "+r.strike.until.UTC().Format(time.RFC3339))
 		return
 	}
 	if err := sendable(t.sample.Unit); err != nil {
-		l.skip(t, whyTooLarge, streams.ReasonMemory)
+		l.skip(t, whyTooLarge, streams.ReasonMemory, err.Error())
 		return
 	}
 	l.child.stderr.reset()
 	a, err := l.child.see(l.request(t), l.o.Timeout)
 	switch {
 	case errors.Is(err, errUnsendable):
-		l.skip(t, whyConfig, streams.ReasonConfig)
+		l.skip(t, whyConfig, streams.ReasonConfig, err.Error())
 	case err != nil:
 		l.blame(t, l.bury(err))
 	case a.Refused != "":
 		delete(l.child.known, t.sample.Camera)
-		l.skip(t, whyConfig, streams.ReasonConfig)
+		l.skip(t, whyConfig, streams.ReasonConfig, a.Refused)
 	default:
 		l.child.known[t.sample.Camera] = t.revision
 		if a.Dropped {
@@ -173,11 +173,11 @@ func (l *lane) accept(ctx context.Context, t turn, a *answer) {
 		l.log.Warn("a camera's memory could not be restored", "camera", r.Camera, "why", a.Forgot)
 	}
 	if r.Undecodable != "" {
-		l.skip(t, whyCorrupt, streams.ReasonCorrupt)
+		l.skip(t, whyCorrupt, streams.ReasonCorrupt, r.Undecodable)
 	} else {
 		l.metrics.observe(r)
 		l.metrics.latency.Observe(max(0, l.o.Now().Sub(r.Received).Seconds()))
-		l.verdict(t, reasonOf(r.Scene.Fault))
+		l.verdict(t, reasonOf(r.Scene.Fault), "")
 	}
 	t.record.seen = r.Received
 	m := &t.record.memory
@@ -282,7 +282,7 @@ func (l *lane) bury(err error) caseFile {
 func (l *lane) blame(t turn, k caseFile) {
 	r, now := t.record, l.o.Now()
 	r.strike = r.strike.blame(now)
-	l.skip(t, whyCrash, streams.ReasonQuarantined)
+	l.skip(t, whyCrash, streams.ReasonQuarantined, "one of its samples ended a worker")
 	k.Camera, k.Received, k.At = t.sample.Camera, t.sample.Unit.Received, now
 	k.Codec, k.Bytes, k.Strikes = t.sample.Unit.Codec, t.sample.Unit.Size(), r.strike.count
 	if r.strike.until.After(now) {
@@ -301,14 +301,14 @@ func (l *lane) blame(t turn, k caseFile) {
 
 // skip counts a sample that gave no result, and tells what its camera's state
 // is by it.
-func (l *lane) skip(t turn, why string, reason streams.Reason) {
+func (l *lane) skip(t turn, why string, reason streams.Reason, detail string) {
 	l.metrics.skipped.WithLabelValues(why).Inc()
-	l.verdict(t, reason)
+	l.verdict(t, reason, detail)
 }
 
-func (l *lane) verdict(t turn, reason streams.Reason) {
+func (l *lane) verdict(t turn, reason streams.Reason, detail string) {
 	l.o.Verdict(streams.Verdict{
-		Camera: t.sample.Camera, At: t.sample.Unit.Received, Analysed: l.o.Now(), Reason: reason,
+		Camera: t.sample.Camera, At: t.sample.Unit.Received, Analysed: l.o.Now(), Reason: reason, Detail: detail,
 	})
 }
 
