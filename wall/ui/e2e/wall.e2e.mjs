@@ -127,6 +127,8 @@ async function choose(id) {
   await page.locator('.lead .picture img').waitFor()
   await page.locator('.lead .trace li').first().waitFor()
   await becomes('raised')
+  const button = await page.locator('.actions button').first().boundingBox()
+  assert.ok(button.y + button.height <= 1080, 'the buttons are below the screen')
   await accessible('lead')
   await shot('3-lead')
 }

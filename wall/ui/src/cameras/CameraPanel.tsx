@@ -74,7 +74,7 @@ function Zones({ camera }: { camera: CameraView }) {
   return (
     <>
       <h3>{t('camera.zones')}</h3>
-      <ul className="plain">{camera.zones.map((z) => <li key={z.id}><b>{z.name || z.id}</b> <span className="muted">{zoneKind(z.kind)}</span></li>)}</ul>
+      <ul className="plain">{camera.zones.map((z) => <li key={z.id}><b>{z.name || z.id}</b>{z.name !== zoneKind(z.kind) && <span className="muted"> {zoneKind(z.kind)}</span>}</li>)}</ul>
     </>
   )
 }

@@ -125,7 +125,7 @@ function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
         <dt>{t('lead.place')}</dt>
         <dd>{cellPath(lead.grid) || t('lead.noPlace')}</dd>
         <dt>{t('lead.zone')}</dt>
-        <dd>{lead.zone.name || lead.zone.id} <span className="muted">{zoneKind(lead.zone.kind)}</span></dd>
+        <dd>{lead.zone.name || lead.zone.id}{lead.zone.name !== zoneKind(lead.zone.kind) && <span className="muted"> {zoneKind(lead.zone.kind)}</span>}</dd>
         <dt>{t('lead.condition')}</dt>
         <dd>
           {lead.ended_at

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { useEffect, useRef, useState, type ReactNode } from 'react'
+import { useEffect, useRef, useState, type CSSProperties, type ReactNode } from 'react'
 import { picture, Problem } from '../api/client'
 import { useWords } from '../i18n/words'
 import { useMay } from '../session'
@@ -42,7 +42,7 @@ export function Picture({ url, mark, alt, children, stale }: {
   })
   const error = q.error instanceof Problem ? q.error : undefined
   return (
-    <div ref={box} className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio }}>
+    <div ref={box} className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio, '--ratio': ratio } as CSSProperties}>
       {q.data && (
         <img src={q.data} alt={alt} onLoad={(e) => {
           const { naturalWidth: w, naturalHeight: h } = e.currentTarget
