@@ -24,6 +24,7 @@ type limits struct {
 	burst int
 	mu    sync.Mutex
 	byKey map[string]*rate.Limiter
+	swept time.Time
 }
 
 func newLimits(every time.Duration, burst int) *limits {
@@ -56,8 +57,14 @@ func (l *limits) wait(key string, now time.Time) time.Duration {
 	return delay
 }
 
-// sweep forgets limiters that are full again. l.mu is held.
+// sweep forgets limiters that are full again, at most once per step of the
+// limit: a flood of names must not buy a walk over all of them each time.
+// l.mu is held.
 func (l *limits) sweep(now time.Time) {
+	if now.Sub(l.swept) < l.every {
+		return
+	}
+	l.swept = now
 	for k, lim := range l.byKey {
 		if lim.TokensAt(now) >= float64(l.burst) {
 			delete(l.byKey, k)
