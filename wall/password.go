@@ -28,9 +28,14 @@ const (
 
 // hasher hashes passwords, a bounded number at a time: each takes 19 MiB, and
 // a flood of logins must not take the memory of the patrol.
-type hasher struct{ slots chan struct{} }
+type hasher struct {
+	slots  chan struct{}
+	memory uint32 // KiB
+}
 
-func newHasher(parallel int) *hasher { return &hasher{slots: make(chan struct{}, parallel)} }
+func newHasher(parallel int) *hasher {
+	return &hasher{slots: make(chan struct{}, parallel), memory: hashMemory}
+}
 
 func (h *hasher) enter(ctx context.Context) error {
 	select {
@@ -49,15 +54,15 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	defer func() { <-h.slots }()
 	salt := make([]byte, hashSalt)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
-	sum := argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashThreads, hashSize)
-	return encodeHash(phc{memory: hashMemory, time: hashTime, threads: hashThreads, salt: salt, sum: sum}), nil
+	sum := argon2.IDKey([]byte(password), salt, hashTime, h.memory, hashThreads, hashSize)
+	return encodeHash(phc{memory: h.memory, time: hashTime, threads: hashThreads, salt: salt, sum: sum}), nil
 }
 
 // verify tells whether a password is the one of a hash. An empty hash takes
 // as long as any other and fits no password, so that nobody learns by the
 // clock which users exist.
 func (h *hasher) verify(ctx context.Context, hash, password string) (bool, error) {
-	p := phc{memory: hashMemory, time: hashTime, threads: hashThreads, salt: make([]byte, hashSalt), sum: make([]byte, hashSize)}
+	p := phc{memory: h.memory, time: hashTime, threads: hashThreads, salt: make([]byte, hashSalt), sum: make([]byte, hashSize)}
 	if hash != "" {
 		var err error
 		if p, err = parseHash(hash); err != nil {

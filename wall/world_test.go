@@ -160,6 +160,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.accounts.HashCheaply()
 	if w.first, err = w.accounts.FirstStart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
