@@ -68,7 +68,7 @@ type EventClock struct {
 
 // LinkFunc makes the link under which a receiver may fetch a picture of a lead
 // until it expires; see SignLink.
-type LinkFunc func(lead, sha256 string) (url string, expires time.Time, err error)
+type LinkFunc func(sha256 string) (url string, expires time.Time, err error)
 
 // NewEvent returns a notice as an event. source is the gateway's URI; without
 // link an event names no pictures.
@@ -97,7 +97,7 @@ func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 		return e, nil
 	}
 	for _, ev := range l.Evidence {
-		url, expires, err := link(l.ID, ev.SHA256)
+		url, expires, err := link(ev.SHA256)
 		if err != nil {
 			return Event{}, fmt.Errorf("link to a picture: %w", err)
 		}

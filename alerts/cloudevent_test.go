@@ -37,8 +37,8 @@ func notice() alerts.Notice {
 
 func TestEvent(t *testing.T) {
 	t.Parallel()
-	e, err := alerts.NewEvent(notice(), "https://patrol.example/", func(lead, sha string) (string, time.Time, error) {
-		return "https://patrol.example/evidence/" + lead + "/" + sha, time.Date(2026, 3, 2, 0, 0, 0, 5, time.UTC), nil
+	e, err := alerts.NewEvent(notice(), "https://patrol.example/", func(sha string) (string, time.Time, error) {
+		return "https://patrol.example/evidence/" + sha, time.Date(2026, 3, 2, 0, 0, 0, 5, time.UTC), nil
 	})
 	if err != nil {
 		t.Fatal(err)

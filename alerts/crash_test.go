@@ -162,7 +162,7 @@ type scenes struct {
 }
 
 func (s *scenes) next() order {
-	s.now = s.now.Add(20 * time.Second) // longer than the FlapWindow
+	s.now = s.now.Add(20 * time.Second)
 	s.n++
 	camera := fmt.Sprintf("c%d", rand.IntN(6))
 	f := detect.Finding{Camera: camera, Zone: "gate", Rule: rule, Kind: detect.KindIntrusion, At: s.now}

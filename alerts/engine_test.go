@@ -391,7 +391,6 @@ patrol_findings_folded_total{outcome="ended"} 0
 patrol_findings_folded_total{outcome="joined"} 0
 patrol_findings_folded_total{outcome="raised"} 3
 patrol_findings_folded_total{outcome="repeated"} 3
-patrol_findings_folded_total{outcome="resumed"} 0
 patrol_findings_folded_total{outcome="seen"} 0
 `), "patrol_leads_open", "patrol_leads_total", "patrol_outbox_pending", "patrol_findings_folded_total"); err != nil {
 		t.Error(err)

@@ -6,10 +6,6 @@ import (
 	"videopatrol/detect"
 )
 
-// FlapWindow is how soon after its end a condition may begin again and still
-// be the same one, as long as its lead is still raised.
-const FlapWindow = 10 * time.Second
-
 // Condition is what the record knows of the newest condition of a key. It
 // outlives the lead, so that a rejected or closed lead raises nothing until
 // the condition has ended.
@@ -39,8 +35,6 @@ const (
 	OutcomeSeen Outcome = "seen"
 	// OutcomeJoined: a watch without memory began a condition that runs.
 	OutcomeJoined Outcome = "joined"
-	// OutcomeResumed: it began again right after its end; the same lead goes on.
-	OutcomeResumed Outcome = "resumed"
 	// OutcomeEnded: the condition ended.
 	OutcomeEnded Outcome = "ended"
 	// OutcomeRepeated: nothing new, a repeated or late delivery.
@@ -49,7 +43,7 @@ const (
 
 // Outcomes lists every outcome.
 func Outcomes() []Outcome {
-	return []Outcome{OutcomeRaised, OutcomeSeen, OutcomeJoined, OutcomeResumed, OutcomeEnded, OutcomeRepeated}
+	return []Outcome{OutcomeRaised, OutcomeSeen, OutcomeJoined, OutcomeEnded, OutcomeRepeated}
 }
 
 // Folded is what the record knows of a finding's condition.
@@ -58,8 +52,6 @@ type Folded struct {
 	// Known is the lead that a finding with the same Began was folded into
 	// before, or "".
 	Known string
-	// State is where the condition's lead is.
-	State LeadState
 }
 
 // Fold folds a finding into the newest condition of its key and returns the
@@ -78,9 +70,6 @@ func Fold(have Folded, f detect.Finding) (Condition, Outcome) {
 		return foldKnown(c, f)
 	case c.Lead != "" && c.Ended.IsZero():
 		return foldStranger(c, f)
-	case c.Lead != "" && have.State == LeadRaised && !f.Began.Before(c.Began) && f.Began.Sub(c.Ended) <= FlapWindow:
-		c.Watched, c.Ended = f.Began, time.Time{}
-		return seen(c, f, OutcomeResumed)
 	}
 	c = Condition{Key: f.Key(), Kind: f.Kind, Began: f.Began, Watched: f.Began, LastSeen: f.At}
 	if f.Phase == detect.PhaseEnd {

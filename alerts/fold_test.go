@@ -19,8 +19,8 @@ type memory struct {
 	raised    int
 }
 
-func (m *memory) fold(f detect.Finding, state alerts.LeadState) alerts.Outcome {
-	c, out := alerts.Fold(alerts.Folded{Condition: m.condition, Known: m.known[f.Began], State: state}, f)
+func (m *memory) fold(f detect.Finding) alerts.Outcome {
+	c, out := alerts.Fold(alerts.Folded{Condition: m.condition, Known: m.known[f.Began]}, f)
 	if out == alerts.OutcomeRaised {
 		m.raised++
 		c.Lead = fmt.Sprintf("lead %d", m.raised)
@@ -41,7 +41,6 @@ func TestFoldRaisesOncePerCondition(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &memory{known: map[time.Time]string{}}
-		state := rapid.SampledFrom([]alerts.LeadState{alerts.LeadRaised, alerts.LeadRejected, alerts.LeadClosed, ""})
 		var told []detect.Finding
 		now, conditions := began, 0
 		say := func(phase detect.Phase, began time.Time) {
@@ -51,9 +50,9 @@ func TestFoldRaisesOncePerCondition(t *testing.T) {
 			}
 			f := detect.Finding{Camera: "c", Zone: "z", Rule: rule, Phase: phase, Began: began, At: now}
 			told = append(told, f)
-			m.fold(f, state.Draw(rt, "state"))
+			m.fold(f)
 			for range rapid.IntRange(0, 3).Draw(rt, "repeats") {
-				if out := m.fold(rapid.SampledFrom(told).Draw(rt, "repeat"), state.Draw(rt, "state")); out == alerts.OutcomeRaised {
+				if out := m.fold(rapid.SampledFrom(told).Draw(rt, "repeat")); out == alerts.OutcomeRaised {
 					rt.Fatal("a repeated finding raised")
 				}
 			}
@@ -77,7 +76,7 @@ func TestFoldRaisesOncePerCondition(t *testing.T) {
 			if m.raised != conditions {
 				rt.Fatalf("%d leads for %d conditions", m.raised, conditions)
 			}
-			now = now.Add(alerts.FlapWindow)
+			now = now.Add(time.Second)
 		}
 	})
 }
@@ -93,7 +92,7 @@ func TestFoldInAnyOrder(t *testing.T) {
 		findings = append(findings, detect.Finding{Phase: detect.PhaseEnd, Began: began, At: began.Add(time.Minute)})
 		m := &memory{known: map[time.Time]string{}}
 		for _, f := range rapid.Permutation(slices.Concat(findings, findings)).Draw(rt, "order") {
-			m.fold(f, alerts.LeadRejected)
+			m.fold(f)
 		}
 		if m.raised != 1 || !m.condition.Ended.Equal(began.Add(time.Minute)) {
 			rt.Fatalf("%d leads, ended %v", m.raised, m.condition.Ended)

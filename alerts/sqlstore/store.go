@@ -92,13 +92,12 @@ func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.T
 	var ended sql.NullInt64
 	err := t.QueryRowContext(ctx, `
 		SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture,
-		       COALESCE(l.state, ''), COALESCE(b.lead, '')
+		       COALESCE(b.lead, '')
 		FROM conditions c
-		LEFT JOIN leads l ON l.id = c.lead
 		LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
 		WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`,
 		sqldb.Micros(began), key.Camera, key.Zone, key.Rule,
-	).Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.State, &f.Known)
+	).Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.Known)
 	if errors.Is(err, sql.ErrNoRows) {
 		return alerts.Folded{}, nil
 	}

@@ -250,10 +250,10 @@ func (a *app) subscriptions() ([]alerts.Subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	link := func(lead, sha256 string) (string, time.Time, error) {
+	link := func(sha256 string) (string, time.Time, error) {
 		expires := time.Now().Add(linkLife).Truncate(time.Second)
 		token, err := alerts.SignLink(linkKey, sha256, expires)
-		return a.publicURL() + "/api/v1/evidence/" + lead + "/" + sha256 + ".jpg?token=" + token, expires, err
+		return a.publicURL() + wall.LinkPath(sha256, token), expires, err
 	}
 	var list []alerts.Subscription
 	add := func(s SinkConfig, secrets []inventory.Secret, canary bool) error {
@@ -497,7 +497,7 @@ func (a *app) health() *health {
 				_, err := a.engine.Counts(ctx)
 				return err
 			},
-			"workers": func(context.Context) error { return nil },
+			"workers": func(context.Context) error { return a.pool.Ready() },
 			"inventory": func(context.Context) error {
 				if len(a.inventory().Cameras) == 0 {
 					return errors.New("no cameras yet: import some by 'patrol inventory import'")

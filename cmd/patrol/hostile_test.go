@@ -87,13 +87,14 @@ func TestHostile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		ended := time.Now()
 		r.until(10*time.Second, "new workers", func() bool {
 			now := r.workers()
 			return len(now) >= len(workers) && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(workers, pid) })
 		})
 		r.until(2*(interval+gop)+slack, "samples go on", func() bool {
 			c := state(well)
-			return c.PictureAge != nil && *c.PictureAge < (interval+gop).Seconds() && c.State == streams.StateOnline
+			return c.LastSample != nil && c.LastSample.After(ended) && c.State == streams.StateOnline
 		})
 	}
 	for i, what := range map[int]string{webpage: "camera that was a web server", corrupt: "camera with corrupt pictures", offline: "dead camera"} {

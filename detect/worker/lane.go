@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"videopatrol/detect"
@@ -23,6 +24,7 @@ type lane struct {
 	metrics    *metrics
 	quarantine *quarantine // nil: nothing is kept
 	weak       *sync.Once  // tells that isolation is weak, once for all lanes
+	up         atomic.Bool // a child runs
 
 	// What follows belongs to run.
 	child   *child
@@ -78,6 +80,7 @@ func (l *lane) respawn(ctx context.Context) error {
 		}
 		if err == nil {
 			l.child = c
+			l.up.Store(true)
 			l.metrics.workers.WithLabelValues(c.level).Inc()
 			l.log.Info("a worker started", "pid", c.cmd.Process.Pid, "isolation", c.level)
 			if c.level != levelBoth {
@@ -252,6 +255,7 @@ func (l *lane) write(camera string, m *memory) {
 func (l *lane) bury(err error) caseFile {
 	c := l.child
 	l.child = nil
+	l.up.Store(false)
 	l.metrics.workers.WithLabelValues(c.level).Dec()
 	var k caseFile
 	switch {

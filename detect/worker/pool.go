@@ -214,6 +214,20 @@ func (p *Pool) Reconcile(configs []detect.Config) {
 	}
 }
 
+// Ready returns nil when every worker runs, else how many do not.
+func (p *Pool) Ready() error {
+	down := 0
+	for _, l := range p.lanes {
+		if !l.up.Load() {
+			down++
+		}
+	}
+	if down > 0 {
+		return fmt.Errorf("%d of %d workers do not run", down, len(p.lanes))
+	}
+	return nil
+}
+
 // Pending counts the samples that wait, and their encoded bytes.
 func (p *Pool) Pending() (samples int, bytes int64) {
 	for _, l := range p.lanes {

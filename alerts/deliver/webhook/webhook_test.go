@@ -99,8 +99,8 @@ func notice() alerts.Notice {
 func options(url string) webhook.Options {
 	return webhook.Options{
 		URL: url, Secrets: []inventory.Secret{secret, other}, Source: "https://patrol.example/", Loopback: true,
-		Link: func(lead, sha string) (string, time.Time, error) {
-			return "https://patrol.example/" + lead + "/" + sha, time.Unix(1800000000, 0), nil
+		Link: func(sha string) (string, time.Time, error) {
+			return "https://patrol.example/" + sha, time.Unix(1800000000, 0), nil
 		},
 	}
 }

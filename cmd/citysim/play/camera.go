@@ -59,6 +59,7 @@ type camera struct {
 	gop     *GOP
 	quiets  int // how often each loop went on
 	stays   int
+	shown   int // key units sent, so that no two are alike
 	packets packets
 	offset  int64 // frames by which its GOPs are ahead
 	stamp   uint32
@@ -122,7 +123,7 @@ func (c *camera) tick(n int64, now time.Time) {
 	stamp := c.stamp + uint32(n*(clockRate/scene.FrameRate)) //nolint:gosec // RTP time wraps
 	c.packets.corrupt = c.fault() == CorruptH264
 	if unit := c.gop.Units[frame]; frame == 0 {
-		c.packets.unit(stamp, c.gop.SPS, c.gop.PPS, unit)
+		c.packets.unit(stamp, c.gop.SPS, c.gop.PPS, c.fresh(unit))
 	} else {
 		c.packets.unit(stamp, unit)
 	}
@@ -135,6 +136,19 @@ func (c *camera) tick(n int64, now time.Time) {
 			c.unread(r)
 		}
 	}
+}
+
+// fresh returns the key unit of the GOP with pixels of its own, unless the
+// camera is frozen. A clip whose stream cannot be varied repeats.
+func (c *camera) fresh(unit []byte) []byte {
+	if c.running != nil && c.running.kind == Frozen {
+		return unit
+	}
+	c.shown++
+	if varied, err := c.gop.Vary(c.shown); err == nil {
+		return varied
+	}
+	return unit
 }
 
 // cut chooses the next GOP.

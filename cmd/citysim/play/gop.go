@@ -18,6 +18,10 @@ type GOP struct {
 	// Units are its pictures, one NAL unit each; the first is an IDR picture.
 	Units [][]byte
 
+	once     sync.Once // guards slice and sliceErr
+	slice    slice
+	sliceErr error
+
 	still     sync.Mutex
 	stillJPEG []byte
 }
