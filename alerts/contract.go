@@ -13,6 +13,9 @@ import (
 // ErrNotFound is returned for a lead, order or picture that does not exist.
 var ErrNotFound = errors.New("not found")
 
+// ErrCursor is returned for a cursor that no page gave out.
+var ErrCursor = errors.New("no such cursor: begin again without one")
+
 // UndoWindow is how long a person may take back their own triage.
 const UndoWindow = 10 * time.Second
 

@@ -79,8 +79,8 @@ type Imaging interface {
 	// first, of at least minArea pixels; and the number of its component for
 	// each pixel, which the next call overwrites.
 	Blobs(mask Plane, minArea int) (blobs []Blob, labels []int32, err error)
-	// JPEG encodes a picture, at most maxWidth wide, with boxes drawn on it.
-	JPEG(p Picture, maxWidth int, boxes []Box) ([]byte, error)
+	// JPEG encodes a picture, at most maxWidth wide.
+	JPEG(p Picture, maxWidth int) ([]byte, error)
 }
 
 // Blob is a connected group of pixels of a mask.

@@ -118,18 +118,16 @@ func (w *Watch) tellRemoved(now time.Time) []told {
 	return out
 }
 
-// render adds the pictures: the still, and one with boxes for each finding
-// that carries one.
+// render adds the pictures: the still, which is also the evidence of each
+// finding that carries one. Nothing is drawn on it; boxes go beside it.
 func (w *Watch) render(r *Result, p Picture, all []told) error {
 	var err error
-	if r.Still, err = w.o.Imaging.JPEG(p, w.o.StillWidth, nil); err != nil {
+	if r.Still, err = w.o.Imaging.JPEG(p, w.o.StillWidth); err != nil {
 		return fmt.Errorf("camera %q: still: %w", w.config.Camera, err)
 	}
 	for _, t := range all {
 		if t.picture {
-			if t.Picture, err = w.o.Imaging.JPEG(p, w.o.StillWidth, t.Boxes); err != nil {
-				return fmt.Errorf("camera %q: picture of a finding: %w", w.config.Camera, err)
-			}
+			t.Picture = r.Still
 		}
 		r.Findings = append(r.Findings, t.Finding)
 	}

@@ -44,6 +44,9 @@ func (s *Server) listLeads(ctx context.Context, in *leadsInput) (*body[LeadList]
 		States: states, Kinds: kinds, Camera: in.Camera, Cell: in.Cell, Canary: in.Canary,
 		Limit: in.Limit, Cursor: in.Cursor,
 	})
+	if errors.Is(err, alerts.ErrCursor) {
+		return nil, problem(http.StatusUnprocessableEntity, "invalid", err.Error())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func page(files fs.FS) http.Handler {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		case err == nil && !info.IsDir() && !strings.HasPrefix(path.Base(name), "."):
 			w.Header().Set("Cache-Control", "no-cache")
-		case path.Ext(name) != "":
+		case path.Ext(name) != "" && !strings.HasPrefix(name, "cameras/"): // a camera's id may hold dots
 			problem(http.StatusNotFound, "not_found", "there is no such file").ServeHTTP(w, r)
 			return
 		default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -290,14 +289,11 @@ func cursorAfter(l alerts.Lead) string {
 	return strconv.FormatInt(sqldb.Micros(l.RaisedAt), 10) + "." + l.ID
 }
 
-// ErrCursor is returned for a cursor that no page gave out.
-var ErrCursor = errors.New("no such cursor: begin again without one")
-
 func parseCursor(s string) (raised int64, id string, err error) {
 	at, id, ok := strings.Cut(s, ".")
 	raised, err = strconv.ParseInt(at, 10, 64)
 	if !ok || err != nil || id == "" || len(id) > 64 {
-		return 0, "", ErrCursor
+		return 0, "", alerts.ErrCursor
 	}
 	return raised, id, nil
 }

@@ -223,7 +223,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add("9223372036854775808.x")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		page, err := s.Leads(t.Context(), alerts.LeadQuery{Cursor: cursor, Limit: 1})
-		if err != nil && !errors.Is(err, sqlstore.ErrCursor) {
+		if err != nil && !errors.Is(err, alerts.ErrCursor) {
 			t.Error(err)
 		}
 		if len(page.Leads) > 0 {

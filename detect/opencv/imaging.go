@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"slices"
 	"sync"
 	"unsafe"
@@ -150,10 +149,10 @@ func int32s(mat *gocv.Mat, n int) ([]int32, error) {
 	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(raw))), n), nil
 }
 
-// JPEG encodes a picture, at most maxWidth wide and of even sides, with boxes
-// drawn on it. A wider picture is reduced by a whole number, before colour is
-// made of it: 1920 pixels become 640.
-func (m *Imaging) JPEG(p detect.Picture, maxWidth int, boxes []detect.Box) ([]byte, error) {
+// JPEG encodes a picture, at most maxWidth wide and of even sides. A wider
+// picture is reduced by a whole number, before colour is made of it: 1920
+// pixels become 640.
+func (m *Imaging) JPEG(p detect.Picture, maxWidth int) ([]byte, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
@@ -186,10 +185,6 @@ func (m *Imaging) JPEG(p detect.Picture, maxWidth int, boxes []detect.Box) ([]by
 		limit(all, w*h)
 	}
 	gocv.CvtColor(m.i420, &m.bgr, gocv.ColorYUVToBGRIYUV)
-	for _, b := range boxes {
-		r := image.Rect(int(b.X*float64(w)), int(b.Y*float64(h)), int((b.X+b.W)*float64(w)), int((b.Y+b.H)*float64(h)))
-		gocv.Rectangle(&m.bgr, r.Intersect(image.Rect(0, 0, w, h)), color.RGBA{R: 255, G: 64, B: 32, A: 255}, 2)
-	}
 	buf, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, m.bgr, []int{gocv.IMWriteJpegQuality, jpegQuality})
 	if err != nil {
 		return nil, err

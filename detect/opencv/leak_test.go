@@ -17,7 +17,7 @@ func TestNoMatLeaks(t *testing.T) {
 	held := gocv.MatProfile.Count()
 	for i := range 20 {
 		p := colour(352+2*i, 288, 100, 128, 128)
-		if _, err := m.JPEG(p, 200, []detect.Box{{W: 1, H: 1}}); err != nil {
+		if _, err := m.JPEG(p, 200); err != nil {
 			t.Fatal(err)
 		}
 		s, err := m.Shrink(p.Y, 100, 80)
