@@ -405,10 +405,12 @@ func (a *app) Run(ctx context.Context) error {
 	if a.canary != nil {
 		stages = append(stages, stage{"canary", a.canary.Run})
 	}
+	page := a.wall.HTTPServer()
+	page.TLSConfig = a.tls
 	stages = append(stages,
 		stage{"hub", a.wall.Run},
-		stage{"wall", a.serveHTTP(a.wallListener, a.wall.Handler(), a.tls)},
-		stage{"metrics", a.serveHTTP(a.metricsListener, a.health().handler(), nil)},
+		stage{"wall", a.serveHTTP(a.wallListener, page)},
+		stage{"metrics", a.serveHTTP(a.metricsListener, a.health().server())},
 	)
 	a.log.Info("gateway started", "version", version, "wall", a.WallURL(), "metrics", a.MetricsURL(), "cameras", len(a.wanted.Load().Cameras))
 	err := runStages(ctx, a.log, stages)
@@ -426,7 +428,7 @@ func (a *app) reconcile(ctx context.Context) error {
 		revision = snapshot.Revision
 		snapshot = a.canary.add(snapshot)
 		a.wanted.Store(&snapshot)
-		running, err := a.engine.Running(ctx)
+		running, err := a.endOrphans(ctx, snapshot)
 		if err != nil {
 			return err
 		}
@@ -434,6 +436,35 @@ func (a *app) reconcile(ctx context.Context) error {
 		a.manager.Reconcile(snapshot)
 		a.log.Info("inventory revision", "revision", revision, "cameras", len(snapshot.Cameras))
 	}
+}
+
+// endOrphans ends the conditions of cameras that are gone, since no watch is
+// left to end them, and returns those that still run.
+func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) ([]detect.Condition, error) {
+	running, err := a.engine.Running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	patrolled := make(map[string]bool, len(s.Cameras))
+	for _, c := range s.Cameras {
+		patrolled[c.ID] = !c.Disabled
+	}
+	var kept []detect.Condition
+	for _, c := range running {
+		if patrolled[c.Key.Camera] {
+			kept = append(kept, c)
+			continue
+		}
+		err := a.engine.Observe(ctx, detect.Finding{
+			Camera: c.Key.Camera, Zone: c.Key.Zone, Rule: detect.RuleRef{ID: c.Key.Rule}, Kind: c.Kind,
+			Phase: detect.PhaseEnd, Began: c.Began, At: time.Now(),
+			Why: detect.Text{ZH: "摄像机已停止巡检", EN: "the camera is patrolled no more"},
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 // watchConfigs is the inventory as the watches need it.
@@ -460,15 +491,11 @@ func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []d
 	return configs
 }
 
-func (a *app) serveHTTP(ln net.Listener, h http.Handler, config *tls.Config) func(context.Context) error {
+func (a *app) serveHTTP(ln net.Listener, server *http.Server) func(context.Context) error {
 	return func(ctx context.Context) error {
-		server := &http.Server{
-			Handler: h, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.part("http").Handler(), slog.LevelDebug),
-		}
 		done := make(chan error, 1)
 		go func() {
-			if config != nil {
+			if server.TLSConfig != nil {
 				done <- server.ServeTLS(ln, "", "")
 			} else {
 				done <- server.Serve(ln)
@@ -484,7 +511,9 @@ func (a *app) serveHTTP(ln net.Listener, h http.Handler, config *tls.Config) fun
 		if server.Shutdown(grace) != nil {
 			_ = server.Close()
 		}
-		_ = <-done // http.ErrServerClosed
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
 		return nil
 	}
 }

@@ -134,7 +134,9 @@ func (r *rig) handle(l alerts.Lead) {
 	if len(l.Orders) != 2 || l.State != alerts.LeadDispatched {
 		r.t.Errorf("the dispatched lead is %s with %d orders", l.State, len(l.Orders))
 	}
-	r.until(20*time.Second, "the desk hears of every step", func() bool { return slices.Equal(r.desk.steps(l.ID), []string{"raised", "accepted", "raised", "accepted", "dispatched"}) })
+	r.until(20*time.Second, "the desk hears of every step", func() bool {
+		return slices.Equal(r.desk.steps(l.ID), []string{"raised", "accepted", "raised", "accepted", "dispatched"})
+	})
 }
 
 // audit compares the city's ledger with the leads and the camera states.

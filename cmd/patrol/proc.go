@@ -125,7 +125,8 @@ func sibling(name string) (string, error) {
 type child struct {
 	cmd   *exec.Cmd
 	Ready map[string]any // the JSON line that it printed when it was ready
-	done  chan error // gets how it ended, once
+	done  chan struct{}  // closed once it has ended
+	err   error          // how, from then on
 }
 
 // startChild starts a program that prints one JSON line once it is ready, and
@@ -144,7 +145,7 @@ func startChild(ctx context.Context, stderr io.Writer, name string, args ...stri
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	c := &child{cmd: cmd, done: make(chan error, 1)}
+	c := &child{cmd: cmd, done: make(chan struct{})}
 	r := bufio.NewReader(out)
 	line, err := r.ReadBytes('\n')
 	if err == nil {
@@ -152,11 +153,13 @@ func startChild(ctx context.Context, stderr io.Writer, name string, args ...stri
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, r)
-		c.done <- cmd.Wait()
+		c.err = cmd.Wait()
+		close(c.done)
 	}()
 	if err != nil {
 		_ = cmd.Process.Kill()
-		return nil, fmt.Errorf("%s did not become ready: %w", filepath.Base(name), errors.Join(err, <-c.done))
+		<-c.done
+		return nil, fmt.Errorf("%s did not become ready: %w", filepath.Base(name), errors.Join(err, c.err))
 	}
 	return c, nil
 }
@@ -166,5 +169,5 @@ func (c *child) Stop() {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(15*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
-	_ = <-c.done // it was asked to end: how it did matters no more
+	<-c.done // it was asked to end: how it did matters no more
 }

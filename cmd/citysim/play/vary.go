@@ -18,11 +18,12 @@ const (
 	offsets              = maxOffset - minOffset + 1
 )
 
+// Vary returns the GOP's key unit with pixels of its own for showing n ≥ 0.
+//
 // A sensor's noise makes any two pictures of a scene differ. A loop of encoded
 // GOPs repeats to the bit, and whoever looks at the loop's own pace would call
-// it frozen. vary makes each showing of a key unit decode to pixels of its
-// own, at the price of a header: it gives the slice other deblocking offsets
-// (ITU-T H.264, 7.3.3 and 8.7). n counts showings.
+// it frozen. At the price of a header, each showing gets other deblocking
+// offsets (ITU-T H.264, 7.3.3 and 8.7); they repeat after 25.
 func (g *GOP) Vary(n int) ([]byte, error) {
 	cut, err := g.cut()
 	if err != nil {
