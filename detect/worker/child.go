@@ -210,7 +210,7 @@ func (c *child) ask(q *request, timeout time.Duration) (*answer, error) {
 		return nil, fmt.Errorf("set a deadline: %w", err)
 	}
 	if _, err := c.in.Write(c.buf.Bytes()); err != nil {
-		return nil, fmt.Errorf("write to the worker: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	a, err := decodeAnswer(c.answers)
 	if err != nil {
@@ -238,6 +238,10 @@ func (c *child) see(q *request, timeout time.Duration) (*answer, error) {
 
 // errUnsendable is a request that was not sent; the child is as it was.
 var errUnsendable = errors.New("the request cannot be sent")
+
+// errUnread is a request that the child has not taken as a whole: what ended
+// the child was not its sample.
+var errUnread = errors.New("write to the worker")
 
 // end kills the child and waits until it is gone.
 func (c *child) end() {

@@ -61,6 +61,18 @@ func TestWorkerEnds(t *testing.T) {
 	}
 }
 
+// A child that ended before it took a sample was not ended by that sample: the
+// next child gets it, and nobody is blamed.
+func TestSampleThatWasNotRead(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, "deaf once:"+filepath.Join(t.TempDir(), "marker"), func(o *worker.Options) { o.QuarantineDir = dir })
+	r.trusted("a", "ok")
+	r.stop()
+	if kept, err := filepath.Glob(filepath.Join(dir, "*.h264")); err != nil || len(kept) > 0 {
+		t.Errorf("kept samples %v, %v", kept, err)
+	}
+}
+
 func checkQuarantined(t *testing.T, dir, word, reason string) {
 	t.Helper()
 	kept, err := filepath.Glob(filepath.Join(dir, "*.h264"))

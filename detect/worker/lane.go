@@ -131,6 +131,11 @@ func (l *lane) judge(ctx context.Context, t turn) {
 	switch {
 	case errors.Is(err, errUnsendable):
 		l.skip(t, whyConfig, streams.ReasonConfig, err.Error())
+	case errors.Is(err, errUnread) && !r.unread:
+		r.unread = true
+		l.bury(err)
+		l.putBack(t.sample)
+		return
 	case err != nil:
 		l.blame(t, l.bury(err))
 	case a.Refused != "":
@@ -143,6 +148,7 @@ func (l *lane) judge(ctx context.Context, t turn) {
 		}
 		l.accept(ctx, t, a)
 	}
+	r.unread = false
 }
 
 // request builds what the child needs to look at a sample.

@@ -61,7 +61,14 @@ func child(mode string) int {
 		}
 		return 1
 	default:
-		return lie(mode)
+		marker, deaf := strings.CutPrefix(mode, "deaf once:")
+		if !deaf {
+			return lie(mode)
+		}
+		if f, err := os.OpenFile(marker, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			f.Close()
+			return turnDeaf()
+		}
 	}
 	if err := worker.Serve(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -86,6 +93,15 @@ func gateway() error {
 	p.Offer(sample("b", "stop"))
 	go func() { fmt.Fprintln(os.Stdout, <-pids) }()
 	return p.Run(context.Background())
+}
+
+// turnDeaf is a child that is ready and then reads nothing.
+func turnDeaf() int {
+	os.Stdin.Close()
+	_, _ = os.Stdout.Write(worker.HelloMessage(1))
+	signal.Ignore(syscall.SIGTERM)
+	time.Sleep(time.Minute)
+	return 0
 }
 
 // lie is a child that says hello and then answers what no honest child does.

@@ -20,6 +20,7 @@ type record struct {
 	memory memory
 	seen   time.Time // receive time of the newest sample judged
 	strike strike
+	unread bool // the newest sample could not be handed to a child
 	// told is the newest that was reported of each condition's key.
 	told map[detect.ConditionKey]told
 }
@@ -117,6 +118,19 @@ func (t *table) pop() streams.Sample {
 	delete(t.pending, s.Camera)
 	t.bytes -= int64(s.Unit.Size())
 	return s
+}
+
+// putBack makes a sample that was taken out the next one again, unless a newer
+// one of its camera has come or the camera is gone.
+func (t *table) putBack(s streams.Sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, newer := t.pending[s.Camera]; newer || t.cameras[s.Camera] == nil {
+		return
+	}
+	t.queue = slices.Insert(t.queue, 0, s.Camera)
+	t.pending[s.Camera] = s
+	t.bytes += int64(s.Unit.Size())
 }
 
 // A turn is a sample taken out to be judged, with its camera as it was wanted
