@@ -54,14 +54,23 @@ func (s *Server) stream(ctx context.Context, in *streamInput) (*huma.StreamRespo
 // the session still holds.
 func (h *Hub) pump(ctx context.Context, w http.ResponseWriter, c *client, first []event, alive func(context.Context) error) error {
 	rc := http.NewResponseController(w)
+	writeUntil := func(t time.Time) error {
+		if err := rc.SetWriteDeadline(t); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+		return nil
+	}
 	write := func(frame []byte) error {
-		if err := rc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		if err := writeUntil(time.Now().Add(streamWrite)); err != nil {
 			return err
 		}
 		if _, err := w.Write(frame); err != nil {
 			return err
 		}
-		return rc.Flush()
+		if err := rc.Flush(); err != nil {
+			return err
+		}
+		return writeUntil(time.Time{}) // HTTP/2 resets a stream whose deadline passes, idle or not
 	}
 	// The server's time for reading a request would end the stream.
 	if err := rc.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, errors.ErrUnsupported) {

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -304,6 +306,69 @@ func TestHeartbeat(t *testing.T) {
 		}
 	})
 }
+
+// TestQuietStreamOverHTTP2: a stream by TLS is HTTP/2, where a deadline for
+// writing resets the stream even while nothing is written.
+func TestQuietStreamOverHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := wall.NewHub(nil)
+		ours, theirs := net.Pipe()
+		ln := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+		ln.conns <- ours
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		server := &http.Server{Protocols: &protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = hub.Pump(r.Context(), "officer", w)
+		})}
+		go func() { _ = server.Serve(ln) }()
+		client := &http.Transport{Protocols: &protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return theirs, nil }}
+		defer func() {
+			hub.Close()
+			client.CloseIdleConnections()
+			server.Close()
+			synctest.Wait()
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://wall.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		time.AfterFunc(3*wall.Heartbeat, func() {
+			hub.Lead(change(1))
+			hub.Close()
+		})
+		if b, err := io.ReadAll(res.Body); err != nil || res.ProtoMajor != 2 || !strings.Contains(string(b), "event: lead") {
+			t.Errorf("HTTP/%d, %v:\n%s", res.ProtoMajor, err, b)
+		}
+	})
+}
+
+// pipeListener accepts what is put into it.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestFrames: what a person wrote cannot break out of its event.
 func TestFrames(t *testing.T) {
