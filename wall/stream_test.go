@@ -337,10 +337,8 @@ func TestQuietStreamOverHTTP2(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		time.AfterFunc(3*wall.Heartbeat, func() {
-			hub.Lead(change(1))
-			hub.Close()
-		})
+		time.AfterFunc(3*wall.Heartbeat, func() { hub.Lead(change(1)) })
+		time.AfterFunc(4*wall.Heartbeat, hub.Close)
 		if b, err := io.ReadAll(res.Body); err != nil || res.ProtoMajor != 2 || !strings.Contains(string(b), "event: lead") {
 			t.Errorf("HTTP/%d, %v:\n%s", res.ProtoMajor, err, b)
 		}
