@@ -20,7 +20,7 @@ const DefaultDwell = time.Minute
 // Tunables of the rules.
 const (
 	clearSamples  = 2                // samples in a row without anything: the zone is clear
-	clearSpan     = 3 * time.Second  // and at least so long after the last sight of it
+	clearSpan     = 2 * time.Second  // and at least so long after the last sight of it
 	continueEvery = 30 * time.Second // between continue findings
 	betterAfter   = 10 * time.Second // unless the picture got so much better
 	betterBy      = 1.25
