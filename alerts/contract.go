@@ -87,8 +87,10 @@ type Desk interface {
 	Transition(ctx context.Context, t Transition) (Lead, error)
 	// Counts returns the number of leads by state, canary leads left out.
 	Counts(ctx context.Context) (map[LeadState]int, error)
-	// Evidence opens a picture by its SHA-256 and names its lead.
-	Evidence(ctx context.Context, sha256 string) (io.ReadSeekCloser, Lead, error)
+	// Evidence opens a picture of a lead by its SHA-256 and returns the lead,
+	// or ErrNotFound. One frame may be evidence of several leads: "" is the
+	// newest of them.
+	Evidence(ctx context.Context, sha256, lead string) (io.ReadSeekCloser, Lead, error)
 }
 
 // Journal is the audit.

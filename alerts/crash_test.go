@@ -305,7 +305,7 @@ func audit(t *testing.T, dir string, s *scenes, said map[string]bool) {
 			}
 		}
 		for _, e := range l.Evidence {
-			r, _, err := g.engine.Evidence(t.Context(), e.SHA256)
+			r, _, err := g.engine.Evidence(t.Context(), e.SHA256, l.ID)
 			if err != nil {
 				t.Errorf("lead %d: %v", l.Number, err)
 				continue

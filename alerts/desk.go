@@ -35,15 +35,15 @@ func (e *Engine) Trace(ctx context.Context, id string) ([]Step, error) { return 
 // Counts returns the number of leads by state, canary leads left out.
 func (e *Engine) Counts(ctx context.Context) (map[LeadState]int, error) { return e.store.Counts(ctx) }
 
-// Evidence opens a picture by its SHA-256 and names its newest lead. Whoever
-// shows the picture calls Record first.
-func (e *Engine) Evidence(ctx context.Context, sha256 string) (io.ReadSeekCloser, Lead, error) {
-	lead, err := e.store.EvidenceLead(ctx, sha256)
+// Evidence opens a picture of a lead, "" being the newest that it is evidence
+// of. Whoever shows the picture calls Record first.
+func (e *Engine) Evidence(ctx context.Context, sha256, lead string) (io.ReadSeekCloser, Lead, error) {
+	of, err := e.store.EvidenceLead(ctx, sha256, lead)
 	if err != nil {
 		return nil, Lead{}, err
 	}
 	r, err := e.pictures.Open(ctx, sha256)
-	return r, lead, err
+	return r, of, err
 }
 
 // Record writes an audit row and returns once it is durable. The row's time

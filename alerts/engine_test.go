@@ -57,7 +57,7 @@ func TestLeadKeepsItsPlaceAndEvidence(t *testing.T) {
 	if len(l.Evidence) != 1 || len(l.Evidence[0].Boxes) != 1 {
 		t.Fatalf("evidence %+v", l.Evidence)
 	}
-	r, of, err := g.engine.Evidence(t.Context(), l.Evidence[0].SHA256)
+	r, of, err := g.engine.Evidence(t.Context(), l.Evidence[0].SHA256, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestLeadKeepsItsPlaceAndEvidence(t *testing.T) {
 	if b, err := io.ReadAll(r); string(b) != "picture of c1" || err != nil || of.ID != l.ID {
 		t.Errorf("picture %q of %s, %v", b, of.ID, err)
 	}
-	if _, _, err := g.engine.Evidence(t.Context(), strings.Repeat("0", 64)); !errors.Is(err, alerts.ErrNotFound) {
+	if _, _, err := g.engine.Evidence(t.Context(), strings.Repeat("0", 64), ""); !errors.Is(err, alerts.ErrNotFound) {
 		t.Errorf("an unknown picture: %v", err)
 	}
 	running, err := g.engine.Running(t.Context())

@@ -20,8 +20,9 @@ type Store interface {
 	Leads(ctx context.Context, q LeadQuery) (LeadPage, error)
 	Trace(ctx context.Context, id string) ([]Step, error)
 	Counts(ctx context.Context) (map[LeadState]int, error)
-	// EvidenceLead returns the newest lead that a picture is evidence of.
-	EvidenceLead(ctx context.Context, sha256 string) (Lead, error)
+	// EvidenceLead returns the lead if a picture is evidence of it, or
+	// ErrNotFound; "" is the newest one that it is evidence of.
+	EvidenceLead(ctx context.Context, sha256, lead string) (Lead, error)
 	Audit(ctx context.Context, before int64, limit int) ([]AuditRow, error)
 
 	OutboxStore

@@ -109,15 +109,18 @@ func (p picture) Close() error {
 	return nil
 }
 
-func (d *fakeDesk) Evidence(_ context.Context, sha string) (io.ReadSeekCloser, alerts.Lead, error) {
+func (d *fakeDesk) Evidence(_ context.Context, sha, lead string) (io.ReadSeekCloser, alerts.Lead, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b, ok := d.pictures[sha]
-	if !ok {
-		return nil, alerts.Lead{}, alerts.ErrNotFound
+	for _, l := range d.leads {
+		for _, e := range l.Evidence {
+			if e.SHA256 == sha && (lead == "" || lead == l.ID) {
+				d.open.Add(1)
+				return picture{bytes.NewReader(d.pictures[sha]), &d.open}, l, nil
+			}
+		}
 	}
-	d.open.Add(1)
-	return picture{bytes.NewReader(b), &d.open}, d.leads[0], nil
+	return nil, alerts.Lead{}, alerts.ErrNotFound
 }
 
 // fakeJournal keeps audit rows in memory, and can fail.

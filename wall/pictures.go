@@ -88,21 +88,16 @@ func (s *Server) getLinkedEvidence(ctx context.Context, in *linkInput) (*huma.St
 
 func noPicture() error { return problem(http.StatusNotFound, "not_found", "there is no such picture") }
 
-// evidence answers with a picture, which must be of that lead; "" is any.
+// evidence answers with a picture of a lead; "" is the newest that it is of.
 func (s *Server) evidence(ctx context.Context, who caller, sha256, of, purpose string) (*huma.StreamResponse, error) {
-	file, lead, err := s.desk.Evidence(ctx, sha256)
+	file, lead, err := s.desk.Evidence(ctx, sha256, of)
 	if errors.Is(err, alerts.ErrNotFound) {
 		return nil, noPicture()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if of != "" && lead.ID != of {
-		err = noPicture()
-	} else {
-		err = s.lease(ctx, who, "lead/"+lead.ID+" camera/"+lead.Camera.ID, purpose)
-	}
-	if err != nil {
+	if err := s.lease(ctx, who, "lead/"+lead.ID+" camera/"+lead.Camera.ID, purpose); err != nil {
 		_ = file.Close() // it was only read
 		return nil, err
 	}

@@ -98,6 +98,11 @@ func TestEvidence(t *testing.T) {
 	if len(rows) != 1 || rows[0].Object != "lead/"+lead2+" camera/"+camera1 || rows[0].Purpose != "triage" {
 		t.Errorf("audit %+v", rows)
 	}
+	// Two zones of one frame raise two leads with the same picture.
+	if res := b.get("/api/v1/evidence/" + lead1 + "/" + proofID + ".jpg"); res.StatusCode != http.StatusOK {
+		t.Errorf("of the other lead of the same frame: %d", res.StatusCode)
+	}
+	w.desk.leads[1].Evidence = nil
 	for name, path := range map[string]string{
 		"of another lead": lead1 + "/" + proofID + ".jpg",
 		"unknown":         lead2 + "/" + sha([]byte("x")) + ".jpg",

@@ -190,12 +190,12 @@ func (s *Store) Lead(ctx context.Context, id string) (alerts.Lead, error) {
 	return read(ctx, s, func(t tx) (alerts.Lead, error) { return t.Lead(ctx, id) })
 }
 
-// EvidenceLead returns the newest lead that a picture is evidence of, or
-// ErrNotFound.
-func (s *Store) EvidenceLead(ctx context.Context, sha256 string) (alerts.Lead, error) {
+// EvidenceLead returns the lead if a picture is evidence of it, or ErrNotFound;
+// "" is the newest one that it is evidence of.
+func (s *Store) EvidenceLead(ctx context.Context, sha256, lead string) (alerts.Lead, error) {
 	return read(ctx, s, func(t tx) (alerts.Lead, error) {
 		return t.one(ctx, leadColumns+` JOIN lead_evidence e ON e.lead = l.id
-			WHERE e.sha256 = $1 ORDER BY l.raised_at DESC, l.id DESC LIMIT 1`, sha256)
+			WHERE e.sha256 = $1 AND ($2 = '' OR l.id = $3) ORDER BY l.raised_at DESC, l.id DESC LIMIT 1`, sha256, lead, lead)
 	})
 }
 

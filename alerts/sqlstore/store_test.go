@@ -190,7 +190,7 @@ func TestOutbox(t *testing.T) {
 	})
 }
 
-func TestEvidenceLeadIsTheNewest(t *testing.T) {
+func TestEvidenceLead(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, s *sqlstore.Store) {
 		t.Helper()
@@ -207,11 +207,15 @@ func TestEvidenceLeadIsTheNewest(t *testing.T) {
 			}
 			return nil
 		})
-		if l, err := s.EvidenceLead(t.Context(), "x"); err != nil || l.ID != "b" {
-			t.Errorf("%s, %v", l.ID, err)
+		for of, want := range map[string]string{"": "b", "a": "a", "c": "c"} {
+			if l, err := s.EvidenceLead(t.Context(), "x", of); err != nil || l.ID != want {
+				t.Errorf("the lead %q of one frame: %s, %v", of, l.ID, err)
+			}
 		}
-		if _, err := s.EvidenceLead(t.Context(), "y"); !errors.Is(err, alerts.ErrNotFound) {
-			t.Error(err)
+		for sha, of := range map[string]string{"y": "", "x": "d"} {
+			if _, err := s.EvidenceLead(t.Context(), sha, of); !errors.Is(err, alerts.ErrNotFound) {
+				t.Errorf("picture %s of lead %q: %v", sha, of, err)
+			}
 		}
 	})
 }
