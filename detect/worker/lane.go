@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -158,6 +159,7 @@ func (l *lane) request(t turn) *request {
 	q := &request{Op: opSee, Camera: camera, Forget: l.forget(forgetAtOnce), unit: t.sample.Unit}
 	for _, gone := range q.Forget {
 		delete(l.child.known, gone)
+		l.erase(gone)
 	}
 	revision, known := l.child.known[camera]
 	if !known {
@@ -239,6 +241,19 @@ func (l *lane) recall(camera string, m *memory) []byte {
 		}
 	}
 	return m.blob
+}
+
+// erase removes the memory of a camera that is gone from disk. Should the
+// camera come back, its old memory would go on with conditions that the record
+// has ended, and raise nothing.
+func (l *lane) erase(camera string) {
+	if l.o.CheckpointDir == "" {
+		return
+	}
+	if err := os.Remove(memoryPath(l.o.CheckpointDir, camera)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.metrics.memoryFailures.Inc()
+		l.log.Warn("the memory of a camera that is gone cannot be removed", "camera", camera, "err", err)
+	}
 }
 
 // write puts a memory on disk. When it cannot, the newest one that could be

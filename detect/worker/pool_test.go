@@ -337,6 +337,27 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// A camera that comes back has nothing of before on disk either: the record
+// has ended its conditions meanwhile.
+func TestCameraThatComesBack(t *testing.T) {
+	dir := t.TempDir()
+	r := newRig(t, "serve", func(o *worker.Options) { o.CheckpointDir = dir })
+	r.trusted("a", "begin")
+	r.want("b")
+	r.trusted("b", "ok") // the worker forgets a
+	if _, err := os.Stat(filepath.Join(dir, "a.watch")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its memory is on disk (%v)", err)
+	}
+	r.trusted("b", "begin")
+	r.want("k")
+	r.want("a", "b")
+	for _, camera := range []string{"a", "b"} {
+		if got := r.trusted(camera, "ok"); got.Scene.Sharp != 1 {
+			t.Errorf("camera %s came back and remembers %v pictures, want 1", camera, got.Scene.Sharp)
+		}
+	}
+}
+
 func TestReconcileWhileRunning(t *testing.T) {
 	r := newRig(t, "serve", func(o *worker.Options) {
 		o.Workers = 2
