@@ -4,7 +4,7 @@ import { Sheet } from './ui/Sheet'
 const rows = [
   ['next', 'J', '↓'], ['previous', 'K', '↑'], ['accept', 'A', 'Enter'], ['reject', 'X', '1…9'], ['dispatch', 'D'],
   ['close', 'C'], ['acknowledge', 'Y'], ['resolve', 'F'], ['transfer', 'T'], ['undo', 'U', 'Ctrl+Z'],
-  ['refresh', 'R'], ['marks', 'B'], ['search', '/'], ['help', '?'], ['escape', 'Esc'],
+  ['refresh', 'R'], ['marks', 'B'], ['picture', ',', '.'], ['search', '/'], ['help', '?'], ['escape', 'Esc'],
 ] as const
 
 /** Help is the sheet of keys. */

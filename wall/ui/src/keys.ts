@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'react'
 
 export type Command =
   | 'next' | 'previous' | 'first' | 'last' | 'accept' | 'reject' | 'dispatch' | 'close' | 'acknowledge' | 'resolve'
-  | 'transfer' | 'undo' | 'search' | 'refresh' | 'marks' | 'help' | 'escape'
+  | 'transfer' | 'undo' | 'search' | 'refresh' | 'marks' | 'nextPicture' | 'previousPicture' | 'help' | 'escape'
 
 type Key = Pick<KeyboardEvent, 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'isComposing' | 'keyCode'>
 
@@ -12,6 +12,7 @@ const plain: Record<string, Command> = {
   KeyJ: 'next', ArrowDown: 'next', KeyK: 'previous', ArrowUp: 'previous', Home: 'first', End: 'last',
   KeyA: 'accept', Enter: 'accept', NumpadEnter: 'accept', KeyX: 'reject', KeyD: 'dispatch', KeyC: 'close',
   KeyY: 'acknowledge', KeyF: 'resolve', KeyT: 'transfer', KeyU: 'undo', Slash: 'search', KeyR: 'refresh', KeyB: 'marks',
+  Period: 'nextPicture', Comma: 'previousPicture',
   Escape: 'escape',
 }
 

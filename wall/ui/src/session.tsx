@@ -5,6 +5,7 @@ import type { Action, Me } from './api/types'
 import { connect } from './live/connect'
 import { setGatewayClock } from './live/hooks'
 import { store } from './live/store'
+import { watchUpgrade } from './live/upgrade'
 import { Login } from './Login'
 import { Waiting } from './Waiting'
 
@@ -54,10 +55,21 @@ export function Session({ children }: { children: ReactNode }) {
   const name = me?.user.name
   useEffect(() => {
     if (name === undefined) return
-    return connect({
-      onReset: () => void client.invalidateQueries({ predicate: (x) => x.queryKey[0] !== 'picture' }),
+    const upgrade = watchUpgrade()
+    const leave = connect({
+      onReturn: upgrade.look,
+      onReset: () => {
+        const doubt = store.doubt()
+        const asked = client.invalidateQueries({ predicate: (x) => x.queryKey[0] !== 'picture' }, { throwOnError: true })
+        // What could not be asked stays in doubt, and on the screen.
+        asked.then(() => store.settle(doubt), () => {})
+      },
       onSignedOut: () => client.setQueryData(['me'], null),
     })
+    return () => {
+      upgrade.stop()
+      leave()
+    }
   }, [client, name])
 
   if (me === undefined) return <Waiting failed={q.failureCount > 0} />

@@ -120,8 +120,8 @@ function Tile({ camera: c, current, onOpen }: Item) {
       {never
         ? <span className="picture"><span className="picture-note muted">{t('picture.never')}</span></span>
         : <Picture url={stillURL(c.id)} mark={c.last_sample ?? ''} alt={c.name} stale={age > oldAfter(c)} />}
-      <span className="tile-line"><b>{c.name}</b><PictureAge camera={c} /></span>
-      <span className="tile-line small"><span className={`camera-state cam-${c.state}`}><StateMark state={c.state} />{cameraState(c.state)}</span><span className="muted">{cameraReason(c.reason ?? '')}</span></span>
+      <span className="tile-name">{c.name}</span>
+      <span className="tile-line small"><span className={`camera-state cam-${c.state}`}><StateMark state={c.state} />{cameraState(c.state)}</span><span className="muted">{cameraReason(c.reason ?? '')}</span><PictureAge camera={c} /></span>
     </button>
   )
 }
@@ -134,5 +134,5 @@ export function PictureAge({ camera }: { camera: CameraView }) {
   const age = pictureAge(camera, now)
   if (age === undefined) return <span className="picture-age muted">{t('picture.never')}</span>
   const old = age > oldAfter(camera)
-  return <span className={old ? 'picture-age old num' : 'picture-age num'}>{old ? t('picture.old', { age: words(age) }) : words(age)}</span>
+  return <span className={old ? 'picture-age old num' : 'picture-age num'}>{old ? t('picture.old', { age: words(age) }) : t('picture.ago', { age: words(age) })}</span>
 }

@@ -34,7 +34,7 @@ export function Decide(p: Props) {
   const me = useMe()
   const title = `${t(`action.${p.offer.name}`)} #${p.lead.number}`
   return (
-    <Sheet title={title} onClose={p.onClose}>
+    <Sheet title={title} onClose={p.onClose} aside>
       {p.offer.ask === 'rejectReason' && <Reasons {...p} reasons={me.reject_reasons} />}
       {p.offer.ask === 'closeReason' && <Reasons {...p} reasons={me.close_reasons} />}
       {p.offer.ask === 'departments' && <Departments {...p} />}

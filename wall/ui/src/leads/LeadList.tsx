@@ -2,7 +2,7 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObje
 import type { Lead } from '../api/types'
 import { useWords } from '../i18n/words'
 import { useLive } from '../live/hooks'
-import { LeadRow, rowHeight, rowId } from './LeadRow'
+import { LeadRow, rowId } from './LeadRow'
 import { anchored, slice, type View } from './queue'
 import type { Tab } from './states'
 
@@ -15,6 +15,9 @@ type Props = {
   onMore: () => void
   empty: string
 }
+
+/** measureRow is the height of a row in pixels: three lines of text, whose size grows with the screen. */
+const measureRow = () => Math.round(5.6 * (parseFloat(getComputedStyle(document.documentElement).fontSize) || 15))
 
 /** attended tells whether the officer is at an element: by focus, by the pointer, or in a sheet that came from there. */
 function attended(el: HTMLElement): boolean {
@@ -53,12 +56,16 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onMore, empty 
   const box = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
   const [height, setHeight] = useState(800)
+  const [rowHeight, setRowHeight] = useState(measureRow)
   const attend = useAttention(box, onHold)
   const { ids } = view
 
   useEffect(() => {
     const el = box.current!
-    const observer = new ResizeObserver(() => setHeight(el.clientHeight))
+    const observer = new ResizeObserver(() => {
+      setHeight(el.clientHeight)
+      setRowHeight(measureRow())
+    })
     observer.observe(el)
     return () => observer.disconnect()
   }, [])
@@ -71,7 +78,7 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onMore, empty 
       el.scrollTop = anchored(el.scrollTop, rowHeight, before.current, ids, selected)
     }
     before.current = ids
-  }, [ids, selected])
+  }, [ids, selected, rowHeight])
 
   // The selected row is brought into view when the selection moves.
   const at = selected === undefined ? -1 : ids.indexOf(selected)
@@ -110,7 +117,7 @@ export function LeadList({ view, tab, selected, onSelect, onHold, onMore, empty 
           {indexes.map((i) => {
             const lead: Lead | undefined = live.leads.get(ids[i]!)
             return lead && (
-              <LeadRow key={lead.id} lead={lead} index={i} tab={tab} selected={lead.id === selected}
+              <LeadRow key={lead.id} lead={lead} index={i} height={rowHeight} tab={tab} selected={lead.id === selected}
                 pending={live.pending(lead.id)} onSelect={onSelect} />
             )
           })}

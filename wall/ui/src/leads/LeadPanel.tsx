@@ -1,4 +1,3 @@
-import { useState } from 'react'
 import { Link } from 'wouter'
 import { evidenceURL, Problem } from '../api/client'
 import type { CameraView, Evidence, Lead, Step } from '../api/types'
@@ -15,6 +14,9 @@ import { useLead } from './useLead'
 
 type Props = {
   id: string
+  /** at is which of the lead's pictures is shown, from 0. */
+  at: number
+  onAt: (i: number) => void
   marks: boolean
   onMarks: (on: boolean) => void
   offers: Offer[]
@@ -34,7 +36,7 @@ export function LeadPanel(p: Props) {
     <article className="lead" key={lead.id}>
       <Head lead={lead} onBack={p.onBack} />
       <div className="lead-main">
-        <Pictures key={lead.id} lead={lead} camera={detail?.camera} marks={p.marks} onMarks={p.onMarks} />
+        <Pictures lead={lead} camera={detail?.camera} at={p.at} onAt={p.onAt} marks={p.marks} onMarks={p.onMarks} />
         <p className="summary">{said(lead.summary)}</p>
         <div className="actions">
           {p.offers.map((o) => (
@@ -62,33 +64,40 @@ function Head({ lead, onBack }: { lead: Lead; onBack: () => void }) {
       <button type="button" className="quiet back" onClick={onBack}>{t('lead.back')}</button>
       <SeverityMark severity={lead.severity} />
       <h1>{kind(lead.kind)} <span className="num muted">#{lead.number}</span></h1>
+      <span className="lead-where" title={lead.camera.name}>{lead.camera.name}</span>
       <span className={`tag sev-tag-${lead.severity}`}>{severity(lead.severity)}</span>
       <span className={`tag${live.pending(lead.id) ? ' pending' : ''}`} data-state={lead.state}>{leadState(lead.state)}</span>
+      <span className="tag">{lead.ended_at ? <>{t('lead.ended')} <Clock at={lead.ended_at} /></> : <><i className="dot" />{t('lead.running')}</>}</span>
       <span className="lead-clock"><span className="muted">{t('lead.sinceRaised')}</span> <b className="num"><Age at={lead.raised_at} /></b></span>
     </header>
   )
 }
 
-function Pictures({ lead, camera, marks, onMarks }: { lead: Lead; camera?: CameraView; marks: boolean; onMarks: (on: boolean) => void }) {
+type PicturesProps = Pick<Props, 'at' | 'onAt' | 'marks' | 'onMarks'> & { lead: Lead; camera?: CameraView }
+
+function Pictures({ lead, camera, at, onAt, marks, onMarks }: PicturesProps) {
   const { t, phase, kind } = useWords()
   const all = lead.evidence
-  const [chosen, setChosen] = useState<string>()
-  const shown = all.find((e) => e.sha256 === chosen) ?? all[0]
+  const shown = all[Math.min(at, all.length - 1)]
   const zone = camera?.zones.find((z) => z.id === lead.zone.id)
-  if (!shown) return <div className="picture"><p className="picture-note muted">{t('picture.none')}</p></div>
+  if (!shown) return <div className="screen"><p className="picture-note">{t('picture.none')}</p></div>
   return (
     <figure className="pictures">
-      <Picture url={evidenceURL(lead.id, shown.sha256)} alt={t('picture.alt', { kind: kind(lead.kind), camera: lead.camera.name })}>
-        {marks && <Marks boxes={shown.boxes} area={zone?.area} />}
-      </Picture>
+      <div className="screen">
+        <Picture key={shown.sha256} url={evidenceURL(lead.id, shown.sha256)} alt={t('picture.alt', { kind: kind(lead.kind), camera: lead.camera.name })}>
+          {marks && <Marks boxes={shown.boxes} area={zone?.area} />}
+        </Picture>
+      </div>
       <figcaption className="picture-bar">
         <span className="picture-time"><Clock at={shown.taken_at} day /></span>
         <span className="picture-tabs">
-          {all.map((e: Evidence) => (
-            <button key={e.sha256} type="button" className="quiet" aria-pressed={e === shown} onClick={() => setChosen(e.sha256)}>
+          {all.length > 1 && <kbd>,</kbd>}
+          {all.map((e, i) => (
+            <button key={e.sha256} type="button" className="quiet" aria-pressed={e === shown} onClick={() => onAt(i)}>
               {phase(e.phase)} <Clock at={e.taken_at} />
             </button>
           ))}
+          {all.length > 1 && <kbd>.</kbd>}
         </span>
         <button type="button" className="quiet" aria-pressed={marks} onClick={() => onMarks(!marks)}>{t('picture.marks')}<kbd>B</kbd></button>
       </figcaption>

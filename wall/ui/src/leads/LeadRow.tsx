@@ -6,11 +6,11 @@ import { SeverityMark } from '../ui/Icons'
 import { cellPath } from './place'
 import { tabOf, type Tab } from './states'
 
-export const rowHeight = 84
-
 type Props = {
   lead: Lead
   index: number
+  /** height is of every row, in pixels. */
+  height: number
   selected: boolean
   pending: boolean
   tab: Tab
@@ -18,7 +18,7 @@ type Props = {
 }
 
 /** LeadRow is one lead of the queue. A lead that left the tab keeps its row and says where it went. */
-export const LeadRow = memo(function LeadRow({ lead, index, selected, pending, tab, onSelect }: Props) {
+export const LeadRow = memo(function LeadRow({ lead, index, height, selected, pending, tab, onSelect }: Props) {
   const { t, kind, severity, leadState } = useWords()
   const gone = tabOf(lead.state) !== tab
   const place = cellPath(lead.grid)
@@ -29,7 +29,7 @@ export const LeadRow = memo(function LeadRow({ lead, index, selected, pending, t
       aria-rowindex={index + 1}
       aria-selected={selected}
       className={`row sev-edge-${lead.severity}${selected ? ' selected' : ''}${gone ? ' gone' : ''}`}
-      style={{ transform: `translateY(${index * rowHeight}px)`, height: rowHeight }}
+      style={{ transform: `translateY(${index * height}px)`, height }}
       onClick={() => onSelect(lead.id)}
     >
       <div role="gridcell" className="row-cell">
@@ -43,7 +43,7 @@ export const LeadRow = memo(function LeadRow({ lead, index, selected, pending, t
         <div className="row-line row-camera" title={lead.camera.name}>{lead.camera.name}</div>
         <div className="row-line row-small">
           <span className="row-place" title={place}>{place}</span>
-          <span className={`row-state${pending ? ' pending' : ''}`}>
+          <span className={`row-state${pending ? ' pending' : ''}${lead.ended_at && !gone && tab === 'triage' ? ' muted' : ''}`}>
             {gone || tab !== 'triage' ? leadState(lead.state) : lead.ended_at ? t('lead.ended') : <><i className="dot" />{t('lead.running')}</>}
           </span>
         </div>

@@ -73,6 +73,13 @@ export function WallPage({ id }: { id?: string }) {
 
   const desk = useLeadDesk(id)
   const [marks, setMarks] = useState(true)
+  // Which picture is shown belongs to one lead: the next one begins at its first.
+  const [picture, setPicture] = useState({ of: id, at: 0 })
+  const at = picture.of === id ? picture.at : 0
+  const turn = (d: number) => {
+    const last = (desk.lead?.evidence.length ?? 1) - 1
+    setPicture({ of: id, at: Math.max(0, Math.min(last, at + d)) })
+  }
 
   const move = (c: Command) => {
     const d = { next: 1, previous: -1, first: -Infinity, last: Infinity }[c as 'next']
@@ -87,6 +94,8 @@ export function WallPage({ id }: { id?: string }) {
       case 'refresh': settle(); return true
       case 'search': search.current?.focus(); search.current?.select(); return true
       case 'marks': setMarks((m) => !m); return true
+      case 'nextPicture': turn(1); return true
+      case 'previousPicture': turn(-1); return true
       case 'undo': desk.takeBack(); return true
       case 'escape':
         if (document.activeElement === search.current) document.getElementById('queue')?.focus()
@@ -127,7 +136,7 @@ export function WallPage({ id }: { id?: string }) {
         <LeadList key={tab} view={view} tab={tab} selected={id} onSelect={select} onHold={setHeld} onMore={more} empty={empty} />
       </section>
       <section className="stage" aria-label={t('lead.title')}>
-        {id ? <LeadPanel id={id} marks={marks} onMarks={setMarks} offers={desk.offers} onOffer={desk.choose} onBack={() => select(undefined)} /> : <Overview />}
+        {id ? <LeadPanel id={id} at={at} onAt={(i) => setPicture({ of: id, at: i })} marks={marks} onMarks={setMarks} offers={desk.offers} onOffer={desk.choose} onBack={() => select(undefined)} /> : <Overview />}
         <UndoBar />
       </section>
       {desk.asking && desk.lead && (

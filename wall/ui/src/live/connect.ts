@@ -6,7 +6,12 @@ import { follow, type Message } from './sse'
 import { store } from './store'
 
 /** Reaction is what else must happen when the stream says so. */
-export type Reaction = { onReset: () => void; onSignedOut: () => void }
+export type Reaction = {
+  onReset: () => void
+  onSignedOut: () => void
+  /** onReturn is told when a lost stream is open again: the gateway may be another one now. */
+  onReturn: () => void
+}
 
 /** connect follows the gateway's stream into the store; the answer ends it. */
 export function connect(r: Reaction): () => void {
@@ -19,7 +24,10 @@ export function connect(r: Reaction): () => void {
       if (news.link === 'signed-out') r.onSignedOut()
       if (news.link === 'open') {
         store.heard = Date.now()
-        if (wasLost) void catchUp()
+        if (wasLost) {
+          void catchUp()
+          r.onReturn()
+        }
       }
       wasLost = news.link === 'lost'
     }

@@ -15,6 +15,30 @@ it('keeps the newest version, in whatever order they come', () => {
   expect(s.leads.get(lead.id)?.ended_at).toBeDefined()
 })
 
+it('keeps what it knows of a condition when an older answer of the same version comes late', () => {
+  const s = new Store()
+  const lead = testLead(1, { last_seen_at: '2026-01-01T00:01:00Z' })
+  const picture = { sha256: 'a', phase: 'begin', size: 1, taken_at: lead.raised_at } as const
+  s.put([{ ...lead, evidence: [picture] }])
+  s.put([{ ...lead, last_seen_at: '2026-01-01T00:02:00Z' }])
+  expect(s.leads.get(lead.id)?.evidence).toHaveLength(1)
+  s.put([{ ...lead, evidence: [picture, { ...picture, sha256: 'b' }], ended_at: '2026-01-01T00:01:30Z' }])
+  s.put([{ ...lead, evidence: [picture], last_seen_at: '2026-01-01T00:03:00Z' }])
+  expect(s.leads.get(lead.id)?.ended_at).toBe('2026-01-01T00:01:30Z')
+})
+
+it('forgets, after a reset, what nothing confirms', () => {
+  const s = new Store()
+  s.put([testLead(1), testLead(2)])
+  const first = s.doubt()
+  const second = s.doubt()
+  s.put([testLead(2), testLead(3)])
+  s.settle(first)
+  expect(s.leads.size).toBe(3)
+  s.settle(second)
+  expect([...s.leads.keys()]).toEqual([testLead(2).id, testLead(3).id])
+})
+
 it('shows a guess until it is retracted', () => {
   const s = new Store()
   const lead = testLead(1)

@@ -10,6 +10,17 @@ type Guess = { state: LeadState; onVersion: number }
 /** keep is how many leads stay in memory: a wall runs for weeks. */
 const keep = 5_000
 
+/**
+ * older tells whether a was told before b. A version counts what people did; between two, the condition
+ * goes on: it is seen again, gets a picture, ends. So an answer that was long on its way is found out.
+ */
+function older(a: Lead, b: Lead): boolean {
+  if (a.version !== b.version) return a.version < b.version
+  if (!a.ended_at !== !b.ended_at) return !a.ended_at
+  if (a.evidence.length !== b.evidence.length) return a.evidence.length < b.evidence.length
+  return Date.parse(a.last_seen_at) < Date.parse(b.last_seen_at)
+}
+
 export class Store {
   /** leads, guesses included. The map is replaced at every change. */
   leads: ReadonlyMap<string, Lead> = new Map()
@@ -23,6 +34,8 @@ export class Store {
 
   private known = new Map<string, Lead>()
   private guesses = new Map<string, Guess>()
+  private doubted = new Set<string>()
+  private doubts = 0
   private listeners = new Set<() => void>()
   private planned = false
   /** version counts what subscribers were told; it is their snapshot. */
@@ -34,12 +47,13 @@ export class Store {
   }
   readonly snapshot = () => this.version
 
-  /** put takes leads as the gateway told them; an older version than the known one is ignored. */
+  /** put takes leads as the gateway told them; what is older than the known one is ignored. */
   put(leads: readonly Lead[]) {
     let changed = false
     for (const lead of leads) {
       const old = this.known.get(lead.id)
-      if (old && old.version > lead.version) continue
+      this.doubted.delete(lead.id)
+      if (old && older(lead, old)) continue
       if (old?.state !== lead.state) this.changes++
       this.known.set(lead.id, lead)
       const guess = this.guesses.get(lead.id)
@@ -48,6 +62,22 @@ export class Store {
     }
     if (!changed) return
     this.prune()
+    this.publish()
+  }
+
+  /** doubt holds every lead for uncertain, since what moved meanwhile is not known; the answer is for settle. */
+  doubt(): number {
+    this.doubted = new Set(this.known.keys())
+    return ++this.doubts
+  }
+
+  /** settle forgets the leads that nothing has confirmed since doubt: they have moved, and are asked for again where they are needed. */
+  settle(doubt: number) {
+    if (doubt !== this.doubts) return
+    for (const id of this.doubted) this.known.delete(id)
+    if (this.doubted.size === 0) return
+    this.doubted.clear()
+    this.changes++
     this.publish()
   }
 
@@ -87,6 +117,7 @@ export class Store {
   clear() {
     this.known.clear()
     this.guesses.clear()
+    this.doubted.clear()
     this.cameras = undefined
     this.canary = undefined
     this.publish()

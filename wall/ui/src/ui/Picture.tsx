@@ -28,7 +28,8 @@ export function Picture({ url, mark, alt, children, stale }: {
   const { t, problem } = useWords()
   const may = useMay('view')
   const [box, seen] = useSeen()
-  const [ratio, setRatio] = useState(16 / 9)
+  // The shape of the picture, once known: until then nothing is drawn that would jump.
+  const [ratio, setRatio] = useState<number>()
   const q = useQuery({
     queryKey: ['picture', url, mark],
     queryFn: ({ signal }) => picture(url, signal),
@@ -42,14 +43,14 @@ export function Picture({ url, mark, alt, children, stale }: {
   })
   const error = q.error instanceof Problem ? q.error : undefined
   return (
-    <div ref={box} className={stale ? 'picture stale' : 'picture'} style={{ aspectRatio: ratio, '--ratio': ratio } as CSSProperties}>
+    <div ref={box} className={stale ? 'picture stale' : 'picture'} style={ratio === undefined ? undefined : { aspectRatio: ratio, '--ratio': ratio } as CSSProperties}>
       {q.data && (
-        <img src={q.data} alt={alt} onLoad={(e) => {
+        <img src={q.data} alt={alt} className={ratio === undefined ? 'unknown' : undefined} onLoad={(e) => {
           const { naturalWidth: w, naturalHeight: h } = e.currentTarget
           if (w > 0 && h > 0) setRatio(w / h)
         }} />
       )}
-      {q.data && children && (
+      {q.data && ratio !== undefined && children && (
         <svg className="drawn" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{children}</svg>
       )}
       {!may && <p className="picture-note">{t('picture.forbidden')}</p>}
