@@ -64,13 +64,13 @@ var _ alerts.Sink = (*Sink)(nil)
 func New(o Options) (*Sink, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Hostname() == "" {
-		return nil, fmt.Errorf("webhook: %q is no URL of a receiver", redact(o.URL))
+		return nil, errors.New("webhook: the URL names no receiver; write https://host/path")
 	}
 	switch {
 	case u.User != nil:
 		return nil, errors.New("webhook: a URL carries no user name or password; requests are signed")
 	case u.Scheme != "https" && (u.Scheme != "http" || !o.Loopback):
-		return nil, fmt.Errorf("webhook: %s: want https (http goes to loopback alone, where that is allowed)", u.Redacted())
+		return nil, fmt.Errorf("webhook: %s://%s: want https (http goes to loopback alone, where that is allowed)", u.Scheme, u.Host)
 	case o.Source == "":
 		return nil, errors.New("webhook: Source, the gateway's own URI, is required")
 	}
@@ -136,14 +136,6 @@ func isLoopback(a net.Addr) bool {
 	return err != nil || ap.Addr().Unmap().IsLoopback()
 }
 
-func redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "…"
-	}
-	return u.Redacted()
-}
-
 // Close ends connections that wait for another request.
 func (s *Sink) Close() error {
 	s.client.CloseIdleConnections()
@@ -172,7 +164,11 @@ func (s *Sink) Deliver(ctx context.Context, n alerts.Notice) error {
 	req.Header.Set(HeaderSignature, sign(s.keys, n.ID, now, body))
 	res, err := s.client.Do(req)
 	if err != nil {
-		return &alerts.DeliveryError{Fault: faultOf(err), Err: err}
+		fault := faultOf(err)
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the URL, which may hold a token
+		}
+		return &alerts.DeliveryError{Fault: fault, Err: err}
 	}
 	defer res.Body.Close()
 	// Only for the connection's sake: the answer has been given.

@@ -115,6 +115,24 @@ func sink(t *testing.T, o webhook.Options) *webhook.Sink {
 	return s
 }
 
+// Many receivers know their senders by a token in the URL.
+func TestErrorsKeepTheURL(t *testing.T) {
+	t.Parallel()
+	const token = "hush-hush"
+	o := options("https://desk.example/robot/" + token + "?access_token=" + token)
+	o.Resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
+	if err := sink(t, o).Deliver(t.Context(), notice()); err == nil || strings.Contains(err.Error(), token) {
+		t.Errorf("not delivered: %v", err)
+	}
+	for _, url := range []string{"http://desk.example/" + token + "?t=" + token, "desk/" + token, "https:///" + token, "://" + token} {
+		o := options(url)
+		o.Loopback = false
+		if _, err := webhook.New(o); err == nil || strings.Contains(err.Error(), token) {
+			t.Errorf("no URL: %v", err)
+		}
+	}
+}
+
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	type request struct {
