@@ -20,8 +20,8 @@ const (
 	// one type.
 	maxParam  = 4 << 10
 	maxParams = 16
-	// holdStep is how media memory is reserved while a unit grows.
-	holdStep = 64 << 10
+	// firstRoom is the least that is set aside for a key unit, in bytes.
+	firstRoom = 16 << 10
 )
 
 // kind is what a NAL unit means to the gateway.
@@ -318,16 +318,15 @@ func (a *assembler) add(b []byte) bool {
 		a.drop(streams.ReasonMemory, fmt.Sprintf("a key unit is larger than %d bytes", maxUnit))
 		return false
 	}
-	if size > a.held {
-		step := max(holdStep, size-a.held)
-		if !a.r.Hold(step) {
+	if size > cap(a.buf) {
+		// All of the room is held, used or not: it is as real.
+		room := min(max(size, 2*cap(a.buf), a.sizeWas+a.sizeWas/8, firstRoom), maxUnit)
+		if !a.r.Hold(room - a.held) {
 			a.drop(streams.ReasonMemory, "the gateway's media memory is spent")
 			return false
 		}
-		a.held += step
-	}
-	if a.buf == nil {
-		a.buf = make([]byte, 0, max(len(b), a.sizeWas+a.sizeWas/8))
+		a.held = room
+		a.buf = append(make([]byte, 0, room), a.buf...)
 	}
 	a.buf = append(a.buf, b...)
 	return true
@@ -400,11 +399,7 @@ func (a *assembler) finish(now time.Time) {
 		u.Codec = streams.CodecH265
 	}
 	a.sizeWas = len(a.buf)
-	// What the unit holds passes on with it, the reserve beyond it does not.
-	if spare := a.held - len(a.buf); spare > 0 {
-		a.r.Hold(-spare)
-	}
-	a.active, a.buf, a.held = false, nil, 0
+	a.active, a.buf, a.held = false, nil, 0 // what it holds passes on with it
 	a.ends = a.ends[:0]
 	a.r.KeySeen(now)
 	a.r.Unit(u)

@@ -3,6 +3,7 @@ package rtsp_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type taker struct {
 	keys    int
 	drops   []streams.Reason
 	held    int
+	passed  int  // what the newest unit held
 	refuse  bool // media memory is spent
 	wantNot bool
 }
@@ -30,7 +32,7 @@ type taker struct {
 func (k *taker) receiver() streams.Receiver {
 	return streams.Receiver{
 		Want:     func(time.Time) bool { return !k.wantNot },
-		Unit:     func(u streams.Unit) { k.units, k.held = append(k.units, u), k.held-u.Size() },
+		Unit:     func(u streams.Unit) { k.units, k.passed, k.held = append(k.units, u), k.held, 0 },
 		KeySeen:  func(time.Time) { k.keys++ },
 		Received: func(int) {},
 		Hold: func(n int) bool {
@@ -279,9 +281,6 @@ func TestAssemblerGivesMemoryBack(t *testing.T) {
 	} {
 		k := &taker{}
 		feed(k, false, change(k, packets(t, false, units...)), st.SPS, st.PPS)
-		for range k.units { // the receiver took Size bytes; parameter sets were never held
-			k.held += len(st.SPS) + len(st.PPS)
-		}
 		if k.held != 0 {
 			t.Errorf("%s: %d bytes stay held", name, k.held)
 		}
@@ -342,6 +341,27 @@ func FuzzAssembler(f *testing.F) {
 
 // BenchmarkAssembler is the cost of one second of a 400 kbit/s stream at 15
 // pictures a second, one key unit of 12 kB in it that nobody wants.
+// What a unit holds is the memory that it takes: a camera whose units shrink
+// must not take more than the gateway knows of.
+func TestAssemblerHoldsWhatItTakes(t *testing.T) {
+	k := &taker{}
+	a := rtsp.NewAssembler(false, k.receiver(), st.SPS, st.PPS)
+	taken := func(ps []*rtp.Packet) int {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, p := range ps {
+			a.Push(p, time.Unix(1, 0))
+		}
+		runtime.ReadMemStats(&after)
+		return int(after.TotalAlloc - before.TotalAlloc)
+	}
+	ps := packets(t, false, [][]byte{idr(1<<20, 1)}, [][]byte{idr(1500, 1)})
+	taken(ps[:len(ps)-2])
+	if n := taken(ps[len(ps)-2:]); len(k.units) != 2 || n > k.passed+8<<10 {
+		t.Errorf("%d units; the small one takes %d bytes and holds %d", len(k.units), n, k.passed)
+	}
+}
+
 func BenchmarkAssembler(b *testing.B) {
 	units := [][][]byte{{st.SPS, st.PPS, idr(12_000, 1)}}
 	for range 14 {
