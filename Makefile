@@ -43,8 +43,9 @@ $(tools)/golangci-lint: deploy/tools/go.mod deploy/tools/go.sum | setup
 	cd deploy/tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 test: setup ui ## Run every test
-	cd wall/ui && npm test --silent
-	go test -race -timeout 15m ./...
+	cd wall/ui && npm run --silent lint && npm test --silent
+	go test -race -timeout 15m $$(go list ./... | grep -v /cmd/patrol$$)
+	go test -race -timeout 15m ./cmd/patrol
 
 bench: build ## Run the benchmarks, and 100 resident cameras beside the simulator
 	go test -run '^$$' -bench . -benchmem ./...

@@ -38,8 +38,9 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 }
 
 func (f *clientFlags) client() (*client, error) {
-	if f.output != "table" && f.output != "json" {
-		return nil, usageError{fmt.Errorf("no such output %q (want table or json)", f.output)}
+	c, err := f.anonymous()
+	if err != nil {
+		return nil, err
 	}
 	path := f.tokenFile
 	if path == "" {
@@ -49,7 +50,16 @@ func (f *clientFlags) client() (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no API token: %w; name its file by --token-file (the gateway keeps the administrator's as %s in its data folder)", err, adminTokenFile)
 	}
-	c := &client{server: strings.TrimSuffix(f.server, "/"), token: strings.TrimSpace(string(token))}
+	c.token = strings.TrimSpace(string(token))
+	return c, nil
+}
+
+// anonymous is a client without a token.
+func (f *clientFlags) anonymous() (*client, error) {
+	if f.output != "table" && f.output != "json" {
+		return nil, usageError{fmt.Errorf("no such output %q (want table or json)", f.output)}
+	}
+	c := &client{server: strings.TrimSuffix(f.server, "/")}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if f.ca != "" {
 		pem, err := os.ReadFile(f.ca)
@@ -102,7 +112,9 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return usageError{err}
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"strconv"
@@ -393,5 +395,41 @@ func newUser() *cobra.Command {
 			return c.post(cmd.Context(), "/users/"+url.PathEscape(args[0])+"/disable", nil, nil)
 		},
 	}
-	return group("user", "Manage users", &f, add, list, disable)
+	return group("user", "Manage users", &f, add, list, disable, newUserToken(&f))
+}
+
+// newUserToken logs in as a person does and asks for a token of that person's
+// role; an administrator cannot have an officer's.
+func newUserToken(f *clientFlags) *cobra.Command {
+	var days int
+	cmd := &cobra.Command{
+		Use: "token NAME", Short: "Make an API token of one's own; reads the password from standard input", Args: oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			password, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+			if err != nil && password == "" {
+				return errors.New("no password on standard input")
+			}
+			c, err := f.anonymous()
+			if err != nil {
+				return err
+			}
+			if c.http.Jar, err = cookiejar.New(nil); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			login := wall.LoginRequest{Username: args[0], Password: strings.TrimRight(password, "\r\n")}
+			if err := c.post(ctx, "/login", login, nil); err != nil {
+				return err
+			}
+			var t wall.NewToken
+			err = c.post(ctx, "/me/tokens", wall.TokenRequest{Label: "command line", Days: days}, &t)
+			if err = errors.Join(err, c.post(ctx, "/logout", nil, nil)); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Secret)
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&days, "days", 30, "days until it expires, 1 to 366")
+	return cmd
 }

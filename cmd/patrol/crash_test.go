@@ -21,6 +21,7 @@ func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	const cameras = 12
 	var script strings.Builder
 	for i := range cameras {

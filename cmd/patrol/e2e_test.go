@@ -96,6 +96,7 @@ func TestEndToEnd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two minutes")
 	}
+	t.Parallel()
 	const interval = 2 * time.Second
 	r := newRig(t, rigOptions{cameras: 9, interval: interval, script: script})
 	r.until(40*time.Second, "every camera online", func() bool {
@@ -229,6 +230,7 @@ func TestSoak(t *testing.T) {
 	if *soakTime == 0 {
 		t.Skip("run it by 'make soak'")
 	}
+	t.Parallel()
 	seed := *soakSeed
 	if seed == 0 {
 		seed = time.Now().Unix()

@@ -23,6 +23,7 @@ func TestHostile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes two minutes")
 	}
+	t.Parallel()
 	const (
 		interval = time.Second
 		password = 0 // the index of each camera by what is wrong with it

@@ -16,6 +16,7 @@ func TestPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
 		t.Skip("there is no /usr/bin/chromium; on Debian 12 deploy/setup.sh installs it")
 	}
