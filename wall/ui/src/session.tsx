@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { createContext, useContext, useEffect, type ReactNode } from 'react'
+import { createContext, useContext, useEffect, useRef, type ReactNode } from 'react'
 import { get, onSignedOut, path, Problem } from './api/client'
 import type { Action, Me } from './api/types'
 import { connect } from './live/connect'
 import { setGatewayClock } from './live/hooks'
 import { store } from './live/store'
-import { watchUpgrade } from './live/upgrade'
+import { watchUpgrade, type Upgrade } from './live/upgrade'
 import { Login } from './Login'
 import { Waiting } from './Waiting'
 
@@ -51,13 +51,13 @@ export function Session({ children }: { children: ReactNode }) {
     })
   }, [client])
 
+  const upgrade = useRef<Upgrade>(null)
   const me = q.data
   const name = me?.user.name
   useEffect(() => {
     if (name === undefined) return
-    const upgrade = watchUpgrade()
-    const leave = connect({
-      onReturn: upgrade.look,
+    return connect({
+      onReturn: () => upgrade.current?.look(),
       onReset: () => {
         const doubt = store.doubt()
         const asked = client.invalidateQueries({ predicate: (x) => x.queryKey[0] !== 'picture' }, { throwOnError: true })
@@ -66,11 +66,14 @@ export function Session({ children }: { children: ReactNode }) {
       },
       onSignedOut: () => client.setQueryData(['me'], null),
     })
-    return () => {
-      upgrade.stop()
-      leave()
-    }
   }, [client, name])
+
+  const signedOut = me === null
+  useEffect(() => {
+    const u = upgrade.current = watchUpgrade()
+    if (signedOut) u.look() // a gateway that no longer knows the session may be another one
+    return u.stop
+  }, [signedOut])
 
   if (me === undefined) return <Waiting failed={q.failureCount > 0} />
   if (me === null) return <Login onDone={() => void q.refetch()} />

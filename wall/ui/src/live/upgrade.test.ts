@@ -36,7 +36,7 @@ it('stays as long as the gateway serves the same page, or none', async () => {
 it('loads a new page once, and not while a sheet is open or something is typed', async () => {
   const reload = vi.fn()
   const u = watchUpgrade(reload)
-  document.body.innerHTML = '<div role="dialog"></div><input id="i">'
+  document.body.innerHTML = '<div role="dialog"></div><input id="i" value="so far">'
   served = page('b')
   u.look()
   await vi.advanceTimersByTimeAsync(60_000)

@@ -24,7 +24,7 @@ async function served(): Promise<string | undefined> {
 export function busy(d: Document): boolean {
   if (d.querySelector('[role=dialog], .undo, .pending')) return true
   const at = d.activeElement
-  return at instanceof HTMLElement && at.matches('input, textarea, select')
+  return (at instanceof HTMLInputElement || at instanceof HTMLTextAreaElement) && at.value !== ''
 }
 
 /** Upgrade looks whether the gateway serves another page, and loads it when the officer is free. */
