@@ -97,5 +97,16 @@ func retryable(r Reason) bool {
 	}
 }
 
+// analysed tells whether a verdict of this reason rests on a picture: the other
+// reasons say why there was none to look at.
+func analysed(r Reason) bool {
+	switch r {
+	case ReasonNone, ReasonFrozen, ReasonDark, ReasonCovered:
+		return true
+	default:
+		return false
+	}
+}
+
 // silent tells whether a failure says that the host itself does not answer.
 func silent(r Reason) bool { return r == ReasonUnreachable || r == ReasonTimeout }

@@ -59,6 +59,7 @@ type loop struct {
 	verdict  Reason
 	skew     time.Duration
 
+	judged     time.Time // receive time of the newest sample that has a verdict
 	lastSample time.Time // receive time of the newest analysed sample
 	offered    time.Time // receive time of the newest sample handed on
 	held       int       // its bytes of media memory, until its verdict
@@ -245,10 +246,13 @@ func (l *loop) report(v Verdict) {
 		l.m.ledger.hold(-l.held)
 		l.held = 0
 	}
-	if v.At.Before(l.lastSample) {
+	if v.At.Before(l.judged) {
 		return // an older look than the one that is known
 	}
-	l.lastSample, l.verdict = v.At, v.Reason
+	l.judged, l.verdict = v.At, v.Reason
+	if analysed(v.Reason) {
+		l.lastSample = v.At
+	}
 	if v.Reason != ReasonNone {
 		l.detail = clip(v.Detail, 200)
 	}

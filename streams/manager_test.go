@@ -407,6 +407,15 @@ func TestVerdicts(t *testing.T) {
 		b.m.Report(streams.Verdict{Camera: "a", At: time.Now().Add(-time.Hour), Reason: streams.ReasonDark})
 		b.is("a", streams.StateOnline, streams.ReasonNone) // late news of an old picture
 		b.m.Report(streams.Verdict{Camera: "nobody"})
+		before, _ := b.m.Status("a")
+		for _, r := range []streams.Reason{streams.ReasonCorrupt, streams.ReasonQuarantined, streams.ReasonMemory} {
+			b.desk.judge(r)
+			after(6 * time.Second)
+			b.is("a", streams.StateDegraded, r)
+		}
+		if s, _ := b.m.Status("a"); s.LastSample.IsZero() || !s.LastSample.Equal(before.LastSample) {
+			t.Errorf("samples without a picture count as analysed at %v, the last picture was of %v", s.LastSample, before.LastSample)
+		}
 	})
 }
 
