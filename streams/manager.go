@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -304,11 +303,10 @@ func (m *Manager) Status(camera string) (Status, bool) {
 	return s, true
 }
 
-// Statuses returns what is known of every camera, by id.
+// Statuses returns what is known of every camera, in no order.
 func (m *Manager) Statuses() []Status {
 	now := time.Now()
 	loops := m.all()
-	slices.SortFunc(loops, func(a, b *loop) int { return cmp.Compare(a.want.camera, b.want.camera) })
 	all := make([]Status, len(loops))
 	for i, l := range loops {
 		all[i], _ = l.status(now)
