@@ -177,6 +177,7 @@ func (b *Outbox) Run(ctx context.Context) error {
 		queues.Go(func() { q.run(ctx) })
 	}
 	queues.Wait()
+	<-ctx.Done() // without a sink there is nothing to do, and no reason to end
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -213,9 +212,6 @@ func ParseConfig(b []byte) (Config, error) {
 	if c.Sinks == nil {
 		c.Sinks = defaults.Sinks
 	}
-	if c.Detect.Workers == 0 {
-		c.Detect.Workers = runtime.NumCPU()
-	}
 	if err := c.check(); err != nil {
 		return Config{}, err
 	}
@@ -341,11 +337,14 @@ func (c Config) checkPatrol(bad func(key, format string, args ...any)) {
 	}
 	for key, v := range map[string]int{
 		"patrol.dials": c.Patrol.Dials, "patrol.dials_per_host": c.Patrol.DialsPerHost,
-		"patrol.sessions": c.Patrol.Sessions, "detect.workers": c.Detect.Workers,
+		"patrol.sessions": c.Patrol.Sessions,
 	} {
 		if v < 1 {
 			bad(key, "must be at least 1")
 		}
+	}
+	if c.Detect.Workers < 0 {
+		bad("detect.workers", "must be at least 1, or 0 for one per core")
 	}
 	if c.Patrol.DialRate <= 0 {
 		bad("patrol.dial_rate", "must be above 0 dials a second")

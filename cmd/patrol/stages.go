@@ -23,7 +23,7 @@ func runStages(ctx context.Context, log *slog.Logger, stages []stage) error {
 		cancel context.CancelFunc
 		done   chan error
 	}
-	ended := make(chan struct{}, len(stages))
+	ended := make(chan string, len(stages))
 	all := make([]running, len(stages))
 	for i, s := range stages {
 		stageCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -31,14 +31,16 @@ func runStages(ctx context.Context, log *slog.Logger, stages []stage) error {
 		all[i] = r
 		go func() {
 			r.done <- s.run(stageCtx)
-			ended <- struct{}{}
+			ended <- s.name
 		}()
 	}
 	var errs []error
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
-	case <-ended:
+	case name := <-ended:
+		log.Error("a part of the gateway ended by itself; stopping", "stage", name)
+		errs = append(errs, fmt.Errorf("%s ended by itself", name))
 	}
 	for i, s := range stages {
 		begin := time.Now()
