@@ -15,8 +15,10 @@ const (
 	// authTries is how often a login may fail before it rests: cameras lock
 	// an address out for about half an hour after a few bad logins.
 	authTries = 2
-	// limitFor is how long a learned session limit of a host is believed.
-	limitFor = 10 * time.Minute
+	// limitFor is how long a learned session limit of a host is believed: a
+	// recorder that still counts the sessions of before a broken line forgets
+	// them within a minute, and asking once more costs one handshake.
+	limitFor = time.Minute
 )
 
 // host is what the cameras of one address share: an NVR is one address with
