@@ -67,7 +67,7 @@ func (w *Watch) Checkpoint() []byte {
 	if n.Learned {
 		planes = make([]byte, 0, 2*len(w.ground.mean))
 		for _, m := range w.ground.mean {
-			planes = append(planes, byte(m>>8))
+			planes = append(planes, byte((min(int(m), 255<<8)+128)>>8))
 		}
 		planes = append(planes, w.ground.dev...)
 	}
@@ -129,7 +129,7 @@ func (w *Watch) Restore(b []byte) error {
 	g := w.ground
 	g.mean, g.dev = make([]uint16, gw*gh), slices.Clone(planes[gw*gh:])
 	for i := range g.mean {
-		g.mean[i] = uint16(planes[i])<<8 | 0x80
+		g.mean[i] = uint16(planes[i]) << 8 // whole steps stay what they are, however often
 	}
 	g.learned, g.gain = true, n.Gain
 	return nil

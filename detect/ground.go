@@ -22,6 +22,7 @@ const (
 	gainOffset   = 8                // keeps dark pixels from ruling the gain
 	lightMatch   = 0.92             // a blob that correlates so well with the ground is light on it
 	ghostRatio   = 1.5              // outline stronger in the ground than in the picture
+	outlineStep  = 16               // a step across an outline counts no more than this
 	settleTime   = 30 * time.Minute // what stood so long without a change is ground
 )
 
@@ -255,16 +256,17 @@ func (g *ground) isLight(s *scratch, x []byte, in func(yield func(i int) bool)) 
 }
 
 // isGhost tells whether a blob is ground laid bare: then the ground as
-// learned, not the picture, has an outline there. label numbers the blob in
-// labels.
+// learned, not the picture, has an outline there. A step counts up to
+// outlineStep, so that strong markings, which cross an outline here and there,
+// do not outweigh one that goes all around.
 func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob) bool {
 	var now, before, n int
 	step := func(i, j int) {
 		if labels[j] == b.Label {
 			return
 		}
-		now += abs(int(x[i]) - int(x[j]))
-		before += abs(int(s.expect[i]) - int(s.expect[j]))
+		now += min(abs(int(x[i])-int(x[j])), outlineStep)
+		before += min(abs(int(s.expect[i])-int(s.expect[j])), outlineStep)
 		n++
 	}
 	const reach = 2 // across the blur of the outline

@@ -12,6 +12,10 @@ import (
 // WatchOptions.MinArea says.
 const fewestPixels = 12
 
+// clearStrength is from where on a blob may be smaller than MinArea, in
+// proportion, down to half of it.
+const clearStrength = 2
+
 // motion is what one look found.
 type motion struct {
 	sightings []sighting
@@ -49,7 +53,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	g.stirred = 0
 	light = g.gain / light
-	blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.minPixels())
+	blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.keepPixels())
 	if err != nil {
 		return nil, fmt.Errorf("blobs: %w", err)
 	}
@@ -71,6 +75,11 @@ func (w *Watch) minPixels() int {
 	return max(fewestPixels, int(w.o.MinArea*float64(free)))
 }
 
+// keepPixels is how small something may be where it already is, since what
+// lies near the limit must not come and go with every look, or when it stands
+// out.
+func (w *Watch) keepPixels() int { return (w.minPixels() + 1) / 2 }
+
 // sort tells light and ghosts from things.
 func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 	g := w.ground
@@ -78,21 +87,37 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		held := slices.ContainsFunc(w.things, func(t thing) bool {
 			return t.stands() && w.inside(&t, b, m.labels) >= sameShare
 		})
+		strength := w.strength(s, x, b.pixels(m.labels, g.w))
 		switch {
 		case held:
+		case !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
+			continue
 		case g.isLight(s, x, b.pixels(m.labels, g.w)):
 			continue
 		case !m.beside(b) && g.isGhost(s, x, m.labels, b):
 			m.ghosts = append(m.ghosts, b)
 			continue
 		}
-		sum, n := 0, 0
-		for i := range b.pixels(m.labels, g.w) {
-			sum += abs(int(x[i]) - int(s.expect[i]))
-			n++
-		}
-		m.sightings = append(m.sightings, sighting{b, float64(sum) / float64(max(1, n)*w.o.Threshold)})
+		m.sightings = append(m.sightings, sighting{b, strength})
 	}
+}
+
+// strength returns the mean difference of some pixels from the ground, over
+// the threshold.
+func (w *Watch) strength(s *scratch, x []byte, in func(yield func(i int) bool)) float64 {
+	sum, n := 0, 0
+	for i := range in {
+		sum += abs(int(x[i]) - int(s.expect[i]))
+		n++
+	}
+	return float64(sum) / float64(max(1, n)*w.o.Threshold)
+}
+
+// counts tells whether a blob is large enough to be something: a blob that
+// stands out may be smaller than one that hardly does.
+func (w *Watch) counts(area int, strength float64) bool {
+	least := w.minPixels()
+	return area >= least || float64(area)*strength >= clearStrength*float64(least)
 }
 
 // beside tells whether a blob lies beside a larger sighting: then it is rather

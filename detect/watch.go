@@ -15,8 +15,8 @@ type WatchOptions struct {
 	Config  Config
 	Imaging Imaging
 	// MinArea is the smallest thing that counts, as a share of the picture;
-	// 0 means 0.0009,
-	// which is 365 pixels of 704 × 576: a person some 30 m away.
+	// half of it is enough for what stands out or is known to be there. 0
+	// means 0.0009, which is 365 pixels of 704 × 576: a person some 30 m away.
 	MinArea float64
 	// Threshold is by how many luma steps (of 255) a pixel must differ from
 	// its surroundings to be foreground; 0 means 14.
