@@ -9,7 +9,7 @@ import { useCommands } from './keys'
 import { useCounts } from './leads/useCounts'
 import { WallPage } from './leads/WallPage'
 import { useLive, useNow } from './live/hooks'
-import { store } from './live/store'
+import { store, tested } from './live/store'
 import { useMe } from './session'
 import { useSpanWords } from './ui/Age'
 import { Lamp, Logo } from './ui/Icons'
@@ -71,7 +71,7 @@ function Bar({ raised, onHelp }: { raised: number; onHelp: () => void }) {
       </nav>
       <div className="bar-right">
         <span className="lamp"><Lamp ok={live.link === 'open'} />{live.link === 'open' ? t('link.open') : t('link.lost')}</span>
-        {live.canary && <span className="lamp"><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</span>}
+        {live.canary && <span className="lamp">{tested(live.canary) ? <><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</> : <span className="muted">{t('canary.off')}</span>}</span>}
         <SiteClock />
         <LanguageSwitch />
         <ThemeSwitch />
@@ -103,8 +103,8 @@ function Banners() {
   const canary = live.canary
   return (
     <div role="alert">
-      {late && <p className="banner banner-bad">{t('link.banner', { age: words(silence) })}</p>}
-      {canary && !canary.ok && <p className="banner">{t('canary.banner')} <span className="muted">{canary.detail}</span></p>}
+      {late && <p className="banner banner-bad"><Lamp ok={false} /><b>{t('link.banner', { age: words(silence) })}</b></p>}
+      {canary && !canary.ok && <p className="banner"><Lamp ok={false} /><b>{t('canary.banner')}</b> <span className="muted">{canary.detail}</span></p>}
     </div>
   )
 }

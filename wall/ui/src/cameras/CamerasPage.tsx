@@ -72,7 +72,7 @@ export function CamerasPage({ id }: { id?: string }) {
             {t('cameras.all')}<b className="num">{Object.values(counts).reduce((a, b) => a + b, 0)}</b>
           </button>
           {states.map((s) => (
-            <button key={s} type="button" className="state-tab" aria-pressed={state === s} onClick={() => set('state', state === s ? '' : s)}>
+            <button key={s} type="button" className={counts[s] ? 'state-tab' : 'state-tab nobody'} aria-pressed={state === s} onClick={() => set('state', state === s ? '' : s)}>
               <StateMark state={s} />{cameraState(s)}<b className="num">{counts[s] ?? 0}</b>
             </button>
           ))}

@@ -7,6 +7,9 @@ import type { Link } from './sse'
 /** Guess is a state that the page shows before the gateway has confirmed it. */
 type Guess = { state: LeadState; onVersion: number }
 
+/** tested tells whether the gateway tests itself at all: without, nothing vouches for a quiet night. */
+export const tested = (c: Canary) => c.interval_seconds > 0
+
 /** keep is how many leads stay in memory: a wall runs for weeks. */
 const keep = 5_000
 
