@@ -22,6 +22,7 @@ const (
 	gainOffset   = 8                // keeps dark pixels from ruling the gain
 	lightMatch   = 0.92             // a blob that correlates so well with the ground is light on it
 	ghostRatio   = 1.5              // outline stronger in the ground than in the picture
+	unknownRatio = 0.75             // the same where the record says that something stands
 	outlineStep  = 16               // a step across an outline counts no more than this
 	settleTime   = 30 * time.Minute // what stood so long without a change is ground
 )
@@ -59,13 +60,13 @@ func gridSize(width, height int) (w, h int) {
 
 // scratch is working memory for one look; the looks of all watches share it.
 type scratch struct {
-	expect, lo, hi, tmp, fore []byte
+	expect, lo, hi, xlo, xhi, tmp, fore []byte
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *scratch) size(n int) {
-	for _, p := range []*[]byte{&s.expect, &s.lo, &s.hi, &s.tmp, &s.fore} {
+	for _, p := range []*[]byte{&s.expect, &s.lo, &s.hi, &s.xlo, &s.xhi, &s.tmp, &s.fore} {
 		*p = slices.Grow((*p)[:0], n)[:n]
 	}
 }
@@ -138,10 +139,11 @@ func (g *ground) findGain(x []byte, black int) float64 {
 }
 
 // compare fills s.expect with the ground under the picture's light and s.fore
-// with 255 for every pixel that differs from all of the ground around it
-// (3 × 3 pixels, so swaying edges and a trembling mast are no foreground) by
-// more than the threshold and its own noise. It returns the share of
-// foreground.
+// with 255 for every pixel where the picture differs from all of the ground
+// around it (3 × 3 pixels, so swaying edges and a trembling mast are no
+// foreground) by more than the threshold and its own noise, or the ground from
+// all of the picture around it, as where something slim has left. It returns
+// the share of foreground.
 func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
 	g.gain = g.findGain(x, black)
 	scale := int(math.Round(g.gain * 1024))
@@ -152,12 +154,15 @@ func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
 	}
 	min3x3(s.lo, s.tmp, s.expect, g.w, g.h)
 	max3x3(s.hi, s.tmp, s.expect, g.w, g.h)
+	min3x3(s.xlo, s.tmp, x, g.w, g.h)
+	max3x3(s.xhi, s.tmp, x, g.w, g.h)
 	base := int(float64(threshold) * math.Sqrt(max(1, min(g.gain, 4))))
 	n := 0
 	for i, v := range x {
 		t := base + int(g.dev[i])*3/4
 		s.fore[i] = 0
-		if (int(v)+t < int(s.lo[i]) || int(v) > int(s.hi[i])+t) && !g.masked.has(i) {
+		e := int(s.expect[i])
+		if (int(v)+t < int(s.lo[i]) || int(v) > int(s.hi[i])+t || e+t < int(s.xlo[i]) || e > int(s.xhi[i])+t) && !g.masked.has(i) {
 			s.fore[i] = 255
 			n++
 		}
@@ -256,10 +261,10 @@ func (g *ground) isLight(s *scratch, x []byte, in func(yield func(i int) bool)) 
 }
 
 // isGhost tells whether a blob is ground laid bare: then the ground as
-// learned, not the picture, has an outline there. A step counts up to
+// learned, not the picture, has an outline there, ratio times as strong. A step counts up to
 // outlineStep, so that strong markings, which cross an outline here and there,
 // do not outweigh one that goes all around.
-func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob) bool {
+func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob, ratio float64) bool {
 	var now, before, n int
 	step := func(i, j int) {
 		if labels[j] == b.Label {
@@ -290,7 +295,7 @@ func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob) bool {
 			}
 		}
 	}
-	return n > 0 && float64(before) > ghostRatio*float64(now)+float64(n)
+	return n > 0 && float64(before) > ratio*float64(now)+float64(n)
 }
 
 func abs(v int) int { return max(v, -v) }

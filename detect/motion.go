@@ -87,6 +87,10 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		held := slices.ContainsFunc(w.things, func(t thing) bool {
 			return t.stands() && w.inside(&t, b, m.labels) >= sameShare
 		})
+		ratio := ghostRatio
+		if w.inZone(b, m.labels, func(m memory) bool { return m.Running && m.Unknown }) {
+			ratio = unknownRatio
+		}
 		strength := w.strength(s, x, b.pixels(m.labels, g.w))
 		switch {
 		case held:
@@ -94,7 +98,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			continue
 		case g.isLight(s, x, b.pixels(m.labels, g.w)):
 			continue
-		case !m.beside(b) && g.isGhost(s, x, m.labels, b):
+		case !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
 			m.ghosts = append(m.ghosts, b)
 			continue
 		}
@@ -218,8 +222,13 @@ func (w *Watch) inLane(t *thing) bool {
 
 // inRunning tells whether a blob is in a zone whose condition runs.
 func (w *Watch) inRunning(b Blob, labels []int32) bool {
+	return w.inZone(b, labels, func(m memory) bool { return m.Running })
+}
+
+// inZone tells whether a blob is in a zone whose memory is such.
+func (w *Watch) inZone(b Blob, labels []int32, such func(m memory) bool) bool {
 	return slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {
-		return w.memories[z.ID].Running && w.touches(z.ID, b, labels) > 0
+		return such(w.memories[z.ID]) && w.touches(z.ID, b, labels) > 0
 	})
 }
 
