@@ -35,7 +35,7 @@ fmt: $(tools)/golangci-lint ## Format the Go code
 
 lint: setup ui $(tools)/golangci-lint ## Check the style, the imports and the shell scripts
 	$(tools)/golangci-lint run ./...
-	CGO_ENABLED=0 go vet $$(go list ./... | grep -vE '/detect/(codec|opencv)$$|/cmd/patrol|/cmd/citysim')
+	CGO_ENABLED=0 go vet $$(go list ./... | grep -vE '/detect/(codec|opencv|worker/realparts)$$|/cmd/')
 	bash -n deploy/*.sh .ci/run
 
 $(tools)/golangci-lint: deploy/tools/go.mod deploy/tools/go.sum | setup
@@ -60,7 +60,7 @@ demo: build ## Start a simulated city and the gateway on this machine; Ctrl-C en
 	@bin/patrol demo --cameras $(DEMO_CAMERAS)
 
 soak: build ## Twenty minutes of a random script: every happening becomes exactly one lead
-	go test -count=1 -timeout 40m -run '^TestSoak$$' -soak 20m -v ./cmd/patrol
+	go test -count=1 -timeout 40m -run '^TestSoak$$' -v ./cmd/patrol -soak 20m
 
 crash: build ## Fifty times kill -9 under load: no raised lead lost or doubled
-	go test -count=1 -timeout 40m -run '^TestCrash$$' -crashes 50 -v ./cmd/patrol
+	go test -count=1 -timeout 40m -run '^TestCrash$$' -v ./cmd/patrol -crashes 50
