@@ -71,7 +71,7 @@ function Bar({ raised, onHelp }: { raised: number; onHelp: () => void }) {
       </nav>
       <div className="bar-right">
         <span className="lamp"><Lamp ok={live.link === 'open'} />{live.link === 'open' ? t('link.open') : t('link.lost')}</span>
-        {live.canary && <span className="lamp">{tested(live.canary) ? <><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</> : <span className="muted">{t('canary.off')}</span>}</span>}
+        {live.canary && live.link !== 'lost' && <span className="lamp">{tested(live.canary) ? <><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</> : <span className="muted">{t('canary.off')}</span>}</span>}
         <SiteClock />
         <LanguageSwitch />
         <ThemeSwitch />

@@ -57,7 +57,10 @@ export function Session({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (name === undefined) return
     return connect({
-      onReturn: () => upgrade.current?.look(),
+      onReturn: () => {
+        void client.refetchQueries({ type: 'active', predicate: (x) => x.state.status === 'error' })
+        upgrade.current?.look()
+      },
       onReset: () => {
         const doubt = store.doubt()
         const asked = client.invalidateQueries({ predicate: (x) => x.queryKey[0] !== 'picture' }, { throwOnError: true })

@@ -114,7 +114,7 @@ export function WallPage({ id }: { id?: string }) {
           {tabNames.map((name) => (
             <Link key={name} href={tabHref(name, id, text)} className="tab" aria-current={name === tab ? 'page' : undefined}>
               {t(`tab.${name}`)}
-              <span className="num count">{counts ? counts[name] : '–'}</span>
+              <span className="num count">{!counts ? '–' : counts[name] > 999 ? '999+' : counts[name]}</span>
             </Link>
           ))}
         </nav>

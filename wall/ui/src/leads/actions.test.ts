@@ -12,11 +12,17 @@ it.each<[LeadState, LeadState[], string[]]>([
   ['rejected', ['raised'], ['review']],
   ['dispatched', ['acknowledged', 'accepted', 'transferred'], ['acknowledge', 'transfer', 'takeBack']],
   ['acknowledged', ['resolved'], ['resolve']],
-  ['resolved', ['closed', 'dispatched'], ['dispatch', 'close']],
+  ['resolved', ['closed', 'dispatched'], ['close', 'dispatch']],
   ['closed', ['reopened'], ['reopen']],
   ['expired', [], []],
 ])('a %s lead that may go to %j offers %j', (state, allowed, want) => {
   expect(names(state, allowed)).toEqual(want)
+})
+
+it('leads on to the next step by one main action', () => {
+  const main = (state: LeadState, allowed: LeadState[]) => offered(state, allowed).filter((o) => o.main).map((o) => o.name)
+  expect(main('accepted', ['dispatched', 'transferred', 'closed'])).toEqual(['dispatch'])
+  expect(main('resolved', ['dispatched', 'closed'])).toEqual(['close'])
 })
 
 it('never binds one key twice in one state', () => {

@@ -43,5 +43,10 @@ export function offered(state: LeadState, allowed: readonly LeadState[]): Offer[
     if (o.name === 'takeBack' && state === 'raised') continue
     list.push(o)
   }
+  // What has been resolved is closed next; to dispatch it again is the exception.
+  if (state === 'resolved') {
+    const rank = (o: Offer) => Number(o.to !== 'closed')
+    return list.sort((a, b) => rank(a) - rank(b)).map((o) => ({ ...o, main: o.to === 'closed' }))
+  }
   return list
 }

@@ -57,7 +57,7 @@ export function Picture({ url, mark, alt, children, stale }: {
       {may && q.isPending && <p className="picture-note muted">{t('picture.loading')}</p>}
       {error && !q.data && (
         <div className="picture-note" role="alert">
-          <p>{error.status === 503 ? t('picture.withheld') : t('picture.none')}</p>
+          <p>{error.status === 503 ? t('picture.withheld') : error.status === 404 ? t('picture.none') : t('picture.failed')}</p>
           <p className="muted">{problem(error.code)}</p>
           <button type="button" className="button" onClick={() => void q.refetch()}>{t('retry')}</button>
         </div>
