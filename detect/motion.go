@@ -175,6 +175,10 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	}
 	for _, b := range m.ghosts {
 		for i := range b.pixels(m.labels, g.w) {
+			if w.health.Settle > 0 { // nothing may be concluded yet: it will show again
+				s.fore[i] = pixelHeld
+				continue
+			}
 			g.absorb(i, x[i])
 			s.expect[i], s.fore[i] = x[i], pixelQuiet
 		}
