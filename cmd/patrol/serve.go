@@ -173,8 +173,14 @@ func writeFile(path string, b []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+		return err
 	}
-	return err
+	// What a key encrypts must not outlive the file's entry in its folder.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // adminToken issues a token for the administrator's command line and keeps it

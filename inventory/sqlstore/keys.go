@@ -7,10 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -82,53 +78,4 @@ func (k *keyring) open(camera string, s sealed) (inventory.Secret, error) {
 		return "", fmt.Errorf("password of camera %s: the stored value is damaged or belongs to another camera: %w", camera, err)
 	}
 	return inventory.Secret(plain), nil
-}
-
-// KeyFile reads a key from a file of 64 hexadecimal digits, and makes the file
-// with a new key when it is not there. A file that others may read is refused.
-// Keep a copy apart from the database's: without it the passwords are lost.
-func KeyFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	switch {
-	case err == nil:
-		return writeKey(f)
-	case !errors.Is(err, fs.ErrExist):
-		return nil, fmt.Errorf("password key: %w", err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("password key: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("password key %s: others may read it (mode %v): chmod 600 it", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("password key: %w", err)
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != KeySize {
-		return nil, fmt.Errorf("password key %s: want %d hexadecimal digits", path, 2*KeySize)
-	}
-	return key, nil
-}
-
-func writeKey(f *os.File) ([]byte, error) {
-	key := make([]byte, KeySize)
-	_, _ = rand.Read(key) // never fails (crypto/rand)
-	_, err := f.WriteString(hex.EncodeToString(key) + "\n")
-	// Passwords encrypted with it must not outlive it.
-	if err := errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(f.Name()))); err != nil {
-		return nil, errors.Join(fmt.Errorf("password key: %w", err), os.Remove(f.Name()))
-	}
-	return key, nil
-}
-
-// syncDir brings a folder's list of files to disk.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -410,30 +410,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestKeyFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	made, err := sqlstore.KeyFile(path)
-	if err != nil || len(made) != sqlstore.KeySize {
-		t.Fatalf("made %d bytes, %v", len(made), err)
-	}
-	if read, err := sqlstore.KeyFile(path); err != nil || !bytes.Equal(read, made) {
-		t.Errorf("read another key, %v", err)
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sqlstore.KeyFile(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a key that all may read: %v", err)
-	}
-	short := filepath.Join(t.TempDir(), "short")
-	if err := os.WriteFile(short, []byte("abcdef"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sqlstore.KeyFile(short); err == nil || strings.Contains(err.Error(), "abcdef") {
-		t.Errorf("a short key: %v", err)
-	}
-}
-
 func TestSchema(t *testing.T) {
 	db := openDB(t, filepath.Join(t.TempDir(), "patrol.db"))
 	newStore(t, db)
