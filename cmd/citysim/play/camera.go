@@ -170,7 +170,7 @@ func (c *camera) cut(now time.Time) {
 			if takes := h.kind.takes(); takes != nil {
 				h.phase = takes[0]
 			}
-			if len(h.kind.takes()) != 3 {
+			if !h.kind.inScene() {
 				c.begin(h, now)
 			}
 		}
@@ -181,7 +181,7 @@ func (c *camera) cut(now time.Time) {
 
 // turn moves what runs on to its next phase, and tells whether it is over.
 func (c *camera) turn(h *happening, now time.Time) (over bool) {
-	if len(h.kind.takes()) != 3 {
+	if !h.kind.inScene() {
 		if now.Before(h.entry.Begin.Add(h.lasts - frameTime/2)) {
 			return false
 		}
@@ -249,7 +249,7 @@ func (c *camera) mark(frame int, now time.Time) {
 func (c *camera) begin(h *happening, now time.Time) {
 	h.begun = true
 	h.entry = Entry{ID: h.id, Camera: c.id, Kind: h.kind, Begin: now}
-	if len(h.kind.takes()) == 3 {
+	if h.kind.inScene() {
 		h.entry.Zone = c.zone
 	}
 	c.ledger.put(h.entry)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"videopatrol/cmd/citysim/city"
 	"videopatrol/cmd/citysim/scene"
 )
 
@@ -60,6 +61,9 @@ func (k Kind) takes() []scene.Take {
 		return nil
 	}
 }
+
+// inScene tells whether the kind happens before the camera, not to it.
+func (k Kind) inScene() bool { return len(k.takes()) == 3 }
 
 // cutsSessions tells whether the kind ends the sessions of its camera.
 func (k Kind) cutsSessions() bool {
@@ -154,42 +158,51 @@ func (r Row) wrong() string {
 	}
 }
 
+// demoOpening is how the demo begins: enough of everything within 90 s, and
+// nothing before a gateway that starts with the city has learned its scenes.
+var demoOpening = []struct {
+	kind         Kind
+	after, lasts time.Duration
+}{
+	{FireLaneBlocked, 25 * time.Second, 70 * time.Second},
+	{Intrusion, 32 * time.Second, 40 * time.Second},
+	{FireLaneBlocked, 34 * time.Second, 80 * time.Second},
+	{Intrusion, 45 * time.Second, 35 * time.Second},
+	{FireLaneBlocked, 40 * time.Second, 65 * time.Second},
+	{Intrusion, 60 * time.Second, 45 * time.Second},
+	{Covered, 66 * time.Second, 80 * time.Second},
+	{Dark, 78 * time.Second, 70 * time.Second},
+	{Frozen, 70 * time.Second, 100 * time.Second},
+	{Offline, 95 * time.Second, 90 * time.Second},
+}
+
 // DemoScript returns a script for people who watch: within the first 90 s
 // things happen before several cameras, then a steady trickle in which
-// everything ends and comes again.
+// everything ends and comes again. Half of the cameras, at most 24, take part,
+// each with one thing.
 func DemoScript(cameras int) []Row {
-	if cameras == 0 {
-		return nil
-	}
 	var rows []Row
 	used := map[int]bool{}
-	add := func(index int, k Kind, after, lasts, every time.Duration) {
-		if index < cameras && !used[index] {
-			used[index] = true
-			rows = append(rows, Row{strconv.Itoa(index), k, Duration(after), Duration(lasts), Duration(every)})
+	n := min(max(cameras/2, 2), 24, cameras)
+	for i := range n {
+		kind, after, lasts := FireLaneBlocked, 100*time.Second+time.Duration(i-len(demoOpening))*17*time.Second, 65*time.Second
+		if i%2 == 1 {
+			kind, lasts = Intrusion, 40*time.Second
 		}
-	}
-	add(0, FireLaneBlocked, 10*time.Second, 70*time.Second, 4*time.Minute)
-	add(1, Intrusion, 18*time.Second, 40*time.Second, 3*time.Minute)
-	n := min(max(cameras/5, 2), 24)
-	stride := max(cameras/n, 1)
-	for i := 1; i < n; i++ {
-		index := i * stride
-		after := 20*time.Second + time.Duration(i)*9*time.Second
-		every := 5*time.Minute + time.Duration(i%7)*35*time.Second
-		switch {
-		case i%8 == 5:
-			add(index, Covered, after, 80*time.Second, 2*every)
-		case i%8 == 6:
-			add(index, Dark, after, 70*time.Second, 2*every)
-		case i%8 == 7:
-			add(index, Frozen, after, 100*time.Second, 2*every)
-		case i%8 == 3:
-			add(index, Offline, after, 90*time.Second, 2*every)
-		case index%2 == 0:
-			add(index, FireLaneBlocked, after, 65*time.Second, every)
-		default:
-			add(index, Intrusion, after, 35*time.Second, every)
+		if i < len(demoOpening) {
+			kind, after, lasts = demoOpening[i].kind, demoOpening[i].after, demoOpening[i].lasts
+		}
+		every := 4*time.Minute + time.Duration(i%7)*35*time.Second
+		if !kind.inScene() {
+			every *= 2
+		}
+		index := i * (cameras / n)
+		for used[index] || kind.happensOn(city.SceneKind(index), false) != "" {
+			index++
+		}
+		if index < cameras {
+			used[index] = true
+			rows = append(rows, Row{strconv.Itoa(index), kind, Duration(after), Duration(lasts), Duration(every)})
 		}
 	}
 	return rows
@@ -199,6 +212,9 @@ func DemoScript(cameras int) []Row {
 const (
 	randomMean = 20 * time.Minute // between the end of one and the next, per camera
 	randomDay  = 24 * time.Hour   // after which it repeats
+	// randomGap is the least time between two things: coming and going take
+	// some ten seconds each, beyond what the script says.
+	randomGap = 45 * time.Second
 )
 
 // RandomScript returns a day of chance for soak tests: something happens to
@@ -226,7 +242,7 @@ func RandomScript(seed uint64, cameras int) []Row {
 				break
 			}
 			rows = append(rows, Row{strconv.Itoa(i), k, Duration(at), Duration(lasts), Duration(randomDay)})
-			at += lasts + 30*time.Second
+			at += lasts + randomGap
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.After, b.After) })

@@ -219,10 +219,14 @@ func (s *Server) clips(ctx context.Context) ([][]*GOP, error) {
 func (s *Server) schedule(start time.Time) {
 	for _, row := range s.o.Rows {
 		cam, _ := s.find(row.Camera) // checked in New
-		cam.enqueue(&happening{
-			id: s.o.Ledger.newID(), kind: row.Kind, due: start.Add(time.Duration(row.After)),
-			lasts: time.Duration(row.For), every: time.Duration(row.Every),
-		})
+		cam.enqueue(s.happening(row, start))
+	}
+}
+
+func (s *Server) happening(row Row, start time.Time) *happening {
+	return &happening{
+		id: s.o.Ledger.newID(), kind: row.Kind, due: start.Add(time.Duration(row.After)),
+		lasts: time.Duration(row.For), every: time.Duration(row.Every),
 	}
 }
 
@@ -262,12 +266,9 @@ func (s *Server) Inject(row Row) (string, error) {
 	default:
 		return "", errors.New("too much is being rendered: try again in a minute")
 	}
-	id := s.o.Ledger.newID()
-	cam.enqueue(&happening{
-		id: id, kind: row.Kind, due: time.Now().Add(time.Duration(row.After)),
-		lasts: time.Duration(row.For), every: time.Duration(row.Every),
-	})
-	return id, nil
+	h := s.happening(row, time.Now())
+	cam.enqueue(h)
+	return h.id, nil
 }
 
 // slots is how many parts a wheel splits the time of a frame into, so that
