@@ -429,8 +429,10 @@ func (a *app) reconcile(ctx context.Context) error {
 		snapshot = a.canary.add(snapshot)
 		a.wanted.Store(&snapshot)
 		running, err := a.endOrphans(ctx, snapshot)
-		if err != nil {
-			return err
+		if err != nil && ctx.Err() == nil {
+			// The patrol goes on: a condition that a watch begins anew joins
+			// the one that runs.
+			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
 		}
 		a.pool.Reconcile(a.watchConfigs(snapshot, running))
 		a.manager.Reconcile(snapshot)
@@ -450,21 +452,19 @@ func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) ([]detect.Co
 		patrolled[c.ID] = !c.Disabled
 	}
 	var kept []detect.Condition
+	var errs []error
 	for _, c := range running {
 		if patrolled[c.Key.Camera] {
 			kept = append(kept, c)
 			continue
 		}
-		err := a.engine.Observe(ctx, detect.Finding{
+		errs = append(errs, a.engine.Observe(ctx, detect.Finding{
 			Camera: c.Key.Camera, Zone: c.Key.Zone, Rule: detect.RuleRef{ID: c.Key.Rule}, Kind: c.Kind,
 			Phase: detect.PhaseEnd, Began: c.Began, At: time.Now(),
 			Why: detect.Text{ZH: "摄像机已停止巡检", EN: "the camera is patrolled no more"},
-		})
-		if err != nil {
-			return nil, err
-		}
+		}))
 	}
-	return kept, nil
+	return kept, errors.Join(errs...)
 }
 
 // watchConfigs is the inventory as the watches need it.
