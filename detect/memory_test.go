@@ -302,3 +302,19 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// A checkpoint holds whole luma steps; taking it up again and again must not
+// move the ground beneath what stands on it.
+func TestRestoringAgainAndAgainKeepsTheGround(t *testing.T) {
+	faint := actor{x: 0.3, y: 0.6, w: 0.2, h: 0.15, luma: 165}
+	p := newPatrol(t, 5*time.Second, fireLane)
+	p.show(30 * time.Second)
+	p.show(90*time.Second, faint)
+	for range 60 {
+		p.reborn(true)
+		p.show(5*time.Second, faint)
+	}
+	p.want("lane/begin ")
+	p.show(30 * time.Second)
+	p.want("lane/begin lane/end ")
+}

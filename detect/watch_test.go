@@ -194,3 +194,17 @@ func TestAFaultEndsNothing(t *testing.T) {
 	p.show(time.Minute)
 	p.want("yard/begin lane/begin yard/end lane/end ")
 }
+
+// A person far away is a dozen pixels of the reduced plane: enough when they
+// stand out, not when they hardly do.
+func TestWhatStandsOutMayBeSmall(t *testing.T) {
+	for luma, want := range map[float64]string{15: "yard/begin yard/end ", 98: ""} {
+		p := newPatrol(t, 5*time.Second, closedArea)
+		p.show(30 * time.Second)
+		p.show(30*time.Second, actor{x: 0.7, y: 0.6, w: 0.0225, h: 0.036, luma: luma})
+		p.show(30 * time.Second)
+		if got := p.phases(); got != want {
+			t.Errorf("luma %g: told %q, want %q%s", luma, got, want, p.list())
+		}
+	}
+}

@@ -160,6 +160,16 @@ func (r *report) judgeFindings(f film, o patrol, got told) {
 	}
 }
 
+func (f film) faults() int {
+	n := 0
+	for _, e := range f.truth {
+		if e.fault() {
+			n++
+		}
+	}
+	return n
+}
+
 // long returns when the happening began during which faults come and go.
 func (f film) long() time.Time {
 	i := slices.IndexFunc(f.truth, func(e event) bool { return !e.fault() && e.begin.After(at(longBegins)) })
@@ -197,12 +207,8 @@ func TestCityIsSeenAsItIs(t *testing.T) {
 	cameras, seed := number(t, "LOOK_CAMERAS", 2), uint64(number(t, "LOOK_SEED", 1))
 	first := number(t, "LOOK_FIRST", 0)
 	dir := t.TempDir()
-	if long {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(cache, "citysim")
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir = filepath.Join(cache, "citysim") // where citysim itself keeps them, by the renderer's version
 	}
 	library, err := play.NewLibrary(dir, 2)
 	if err != nil {
@@ -215,7 +221,7 @@ func TestCityIsSeenAsItIs(t *testing.T) {
 	t.Cleanup(decoder.Close)
 	imaging := opencv.New()
 	t.Cleanup(func() { imaging.Close() })
-	all, samples, happenings := &report{}, 0, 0
+	all, samples, happenings, faults := &report{}, 0, 0, 0
 	for i := first; i < first+cameras; i++ {
 		films := map[int]film{}
 		for _, o := range plan(i, long) {
@@ -235,11 +241,12 @@ func TestCityIsSeenAsItIs(t *testing.T) {
 				all.begins, all.ends = append(all.begins, r.begins...), append(all.ends, r.ends...)
 				all.faults, all.oks = append(all.faults, r.faults...), append(all.oks, r.oks...)
 				samples += got.samples
-				happenings += len(f.truth) - len(got.faults)
+				happenings += len(f.truth) - f.faults()
+				faults += f.faults()
 			})
 		}
 	}
-	t.Logf("%d cameras, %d samples, %d happenings, %d faults, %d wrong", cameras, samples, happenings, len(all.faults), len(all.wrong))
+	t.Logf("%d cameras, %d samples, %d happenings, %d faults, %d wrong", cameras, samples, happenings, faults, len(all.wrong))
 	for name, d := range map[string][]time.Duration{"begin less dwell": all.begins, "end": all.ends, "fault": all.faults, "recovery": all.oks} {
 		if len(d) > 0 {
 			slices.Sort(d)
@@ -251,7 +258,7 @@ func TestCityIsSeenAsItIs(t *testing.T) {
 // plan is how a camera is looked at.
 func plan(index int, long bool) []patrol {
 	if !long {
-		return []patrol{{interval: 5 * time.Second, mode: steady}, {interval: 5 * time.Second, mode: crashed}, {interval: 10 * time.Second, mode: restored}}
+		return []patrol{{interval: 5 * time.Second, mode: crashed}, {interval: 10 * time.Second, mode: restored}}
 	}
 	var out []patrol
 	intervals := []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second}
