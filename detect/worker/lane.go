@@ -135,7 +135,9 @@ func (l *lane) judge(ctx context.Context, t turn) {
 	case errors.Is(err, errUnread) && !r.unread:
 		r.unread = true
 		l.bury(err)
-		l.putBack(t.sample)
+		if !l.putBack(t.sample) {
+			l.metrics.superseded.Inc()
+		}
 		return
 	case err != nil:
 		l.blame(t, l.bury(err))

@@ -121,16 +121,17 @@ func (t *table) pop() streams.Sample {
 }
 
 // putBack makes a sample that was taken out the next one again, unless a newer
-// one of its camera has come or the camera is gone.
-func (t *table) putBack(s streams.Sample) {
+// one of its camera has come or the camera is gone: then it tells that it did not.
+func (t *table) putBack(s streams.Sample) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, newer := t.pending[s.Camera]; newer || t.cameras[s.Camera] == nil {
-		return
+		return false
 	}
 	t.queue = slices.Insert(t.queue, 0, s.Camera)
 	t.pending[s.Camera] = s
 	t.bytes += int64(s.Unit.Size())
+	return true
 }
 
 // A turn is a sample taken out to be judged, with its camera as it was wanted
