@@ -191,6 +191,7 @@ type queue struct {
 	failed  int  // tries in a row that failed
 	proven  bool // the sink took a notice since the start
 	stopped bool
+	unread  bool // the record could not be read at the last try
 	// hold is until when nothing is started because an outcome could not be
 	// recorded: the receiver would get the same notices over and over.
 	hold time.Time
@@ -235,7 +236,7 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 	if free := q.b.o.InFlight - len(q.busy); free > 0 {
 		due, err := q.b.o.Store.Due(ctx, q.sub.Name, now, q.b.o.InFlight+len(q.busy))
 		if err != nil {
-			return q.dbFault(ctx, err)
+			return q.cannotRead(ctx, err)
 		}
 		for _, n := range due {
 			if q.busy[n.Lead.ID] || len(q.busy) >= q.b.o.InFlight {
@@ -250,7 +251,11 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 	}
 	next, err := q.b.o.Store.NextDue(ctx, q.sub.Name, now)
 	if err != nil {
-		return q.dbFault(ctx, err)
+		return q.cannotRead(ctx, err)
+	}
+	if q.unread {
+		q.unread = false
+		q.b.o.Log.Info("outbox can read the record again", "sink", q.sub.Name)
 	}
 	if next.IsZero() {
 		return idle
@@ -258,8 +263,11 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 	return min(next.Sub(now), recheck)
 }
 
-func (q *queue) dbFault(ctx context.Context, err error) time.Duration {
-	if ctx.Err() == nil {
+// cannotRead tells once of a record that does not answer, and returns when to
+// ask it again.
+func (q *queue) cannotRead(ctx context.Context, err error) time.Duration {
+	if ctx.Err() == nil && !q.unread {
+		q.unread = true
 		q.b.o.Log.Warn("outbox cannot read the record", "sink", q.sub.Name, "err", err)
 	}
 	return retryDB
@@ -277,7 +285,7 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := q.b.o.Store.Settle(record, s); err != nil {
-		q.dbFault(ctx, err)
+		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "err", err)
 		q.rest = min(max(2*q.rest, retryDB), restDB)
 		q.hold = q.b.o.Clock().Add(q.rest)
 		return
@@ -296,7 +304,7 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	// Nor do those wait that failed before the gateway started anew.
 	if q.failed >= downAfter || !q.proven {
 		if err := q.b.o.Store.Hasten(record, q.sub.Name); err != nil {
-			q.dbFault(ctx, err)
+			q.b.o.Log.Warn("outbox cannot hasten what waits", "sink", q.sub.Name, "err", err)
 		}
 	}
 	q.failed, q.proven = 0, true
