@@ -201,7 +201,7 @@ func TestWhatStandsOutMayBeSmall(t *testing.T) {
 	for luma, want := range map[float64]string{15: "yard/begin yard/end ", 98: ""} {
 		p := newPatrol(t, 5*time.Second, closedArea)
 		p.show(30 * time.Second)
-		p.show(30*time.Second, actor{x: 0.7, y: 0.6, w: 0.0225, h: 0.036, luma: luma})
+		p.show(30*time.Second, actor{x: 0.7, y: 0.6, w: 0.015, h: 0.025, luma: luma})
 		p.show(30 * time.Second)
 		if got := p.phases(); got != want {
 			t.Errorf("luma %g: told %q, want %q%s", luma, got, want, p.list())
