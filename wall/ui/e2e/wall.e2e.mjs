@@ -205,8 +205,10 @@ async function otherPages(id) {
   await shot('12-lead-light-en')
 
   // 200 % zoom of a 1920-pixel window, and a narrow one: nothing may be cut off sideways.
-  for (const width of [960, 480]) {
+  for (const width of [1280, 960, 480]) {
     await page.setViewportSize({ width, height: 800 })
+    const button = await page.locator('.actions button').first().boundingBox()
+    if (width > 900 && button.y + button.height > 800) wrong.push(`at ${width} px the buttons are below the screen`)
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
     if (over > 0) wrong.push(`at ${width} px the page is ${over} px too wide`)
     await shot(`13-narrow-${width}`)

@@ -103,7 +103,7 @@ function Banners() {
   const canary = live.canary
   return (
     <div role="alert">
-      {late && <p className="banner banner-bad"><Lamp ok={false} /><b>{t('link.banner', { age: words(silence) })}</b></p>}
+      {late && <p className="banner banner-bad"><Lamp ok={false} /><b aria-hidden="true">{t('link.banner', { age: words(silence) })}</b><span className="hidden">{t('link.spoken')}</span></p>}
       {canary && !canary.ok && <p className="banner"><Lamp ok={false} /><b>{t('canary.banner')}</b> <span className="muted">{canary.detail}</span></p>}
     </div>
   )
