@@ -203,7 +203,7 @@ func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err er
 	}
 	e.metrics.lost.Inc()
 	if !e.noPictures.Swap(true) {
-		e.log.Error("pictures cannot be kept, leads are raised without", "err", err)
+		e.log.Error("pictures cannot be kept, leads are raised without", "error", err)
 	}
 	return "", nil
 }

@@ -268,7 +268,7 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 func (q *queue) cannotRead(ctx context.Context, err error) time.Duration {
 	if ctx.Err() == nil && !q.unread {
 		q.unread = true
-		q.b.o.Log.Warn("outbox cannot read the record", "sink", q.sub.Name, "err", err)
+		q.b.o.Log.Warn("outbox cannot read the record", "sink", q.sub.Name, "error", err)
 	}
 	return retryDB
 }
@@ -285,7 +285,7 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := q.b.o.Store.Settle(record, s); err != nil {
-		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "err", err)
+		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", err)
 		q.rest = min(max(2*q.rest, retryDB), restDB)
 		q.hold = q.b.o.Clock().Add(q.rest)
 		return
@@ -294,7 +294,7 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	if d.err != nil {
 		q.failed++
 		if q.failed == downAfter {
-			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "err", d.err)
+			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "error", d.err)
 		}
 		return
 	}
@@ -304,7 +304,7 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	// Nor do those wait that failed before the gateway started anew.
 	if q.failed >= downAfter || !q.proven {
 		if err := q.b.o.Store.Hasten(record, q.sub.Name); err != nil {
-			q.b.o.Log.Warn("outbox cannot hasten what waits", "sink", q.sub.Name, "err", err)
+			q.b.o.Log.Warn("outbox cannot hasten what waits", "sink", q.sub.Name, "error", err)
 		}
 	}
 	q.failed, q.proven = 0, true
@@ -329,7 +329,7 @@ func (q *queue) judge(d delivered) Settlement {
 		// The notice stays pending and its try does not count: the sink gets
 		// it once its configuration has changed.
 		q.stopped = true
-		q.b.o.Log.Warn("sink wants no more notices, stopped until the gateway starts anew", "sink", q.sub.Name, "err", d.err)
+		q.b.o.Log.Warn("sink wants no more notices, stopped until the gateway starts anew", "sink", q.sub.Name, "error", d.err)
 		return s
 	}
 	s.Tries++
@@ -337,7 +337,7 @@ func (q *queue) judge(d delivered) Settlement {
 	if why.Hopeless || !again {
 		s.State = NoticeDead
 		q.b.metrics.failed.WithLabelValues(q.sub.Name, FaultGivenUp).Inc()
-		q.b.o.Log.Error("notice given up", "sink", q.sub.Name, "notice", d.notice.ID, "tries", s.Tries, "err", d.err)
+		q.b.o.Log.Error("notice given up", "sink", q.sub.Name, "notice", d.notice.ID, "tries", s.Tries, "error", d.err)
 		return s
 	}
 	s.Next = now.Add(pause)

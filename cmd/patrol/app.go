@@ -428,34 +428,35 @@ func (a *app) reconcile(ctx context.Context) error {
 		revision = snapshot.Revision
 		snapshot = a.canary.add(snapshot)
 		a.wanted.Store(&snapshot)
-		running, err := a.endOrphans(ctx, snapshot)
-		if err != nil && ctx.Err() == nil {
-			// The patrol goes on: a condition that a watch begins anew joins
-			// the one that runs.
-			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
+		running, err := a.engine.Running(ctx)
+		if err != nil {
+			// The patrol goes on: what a watch begins anew joins what runs.
+			a.log.Error("the record does not say which conditions run", "error", err)
 		}
 		a.pool.Reconcile(a.watchConfigs(snapshot, running))
 		a.manager.Reconcile(snapshot)
+		if err := a.endOrphans(ctx, snapshot); err != nil {
+			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
+		}
 		a.log.Info("inventory revision", "revision", revision, "cameras", len(snapshot.Cameras))
 	}
 }
 
 // endOrphans ends the conditions of cameras that are gone, since no watch is
-// left to end them, and returns those that still run.
-func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) ([]detect.Condition, error) {
+// left to end them. It comes after the watches are gone, so that none of them
+// begins another one.
+func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) error {
 	running, err := a.engine.Running(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	patrolled := make(map[string]bool, len(s.Cameras))
 	for _, c := range s.Cameras {
 		patrolled[c.ID] = !c.Disabled
 	}
-	var kept []detect.Condition
 	var errs []error
 	for _, c := range running {
 		if patrolled[c.Key.Camera] {
-			kept = append(kept, c)
 			continue
 		}
 		errs = append(errs, a.engine.Observe(ctx, detect.Finding{
@@ -464,7 +465,7 @@ func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) ([]detect.Co
 			Why: detect.Text{ZH: "摄像机已停止巡检", EN: "the camera is patrolled no more"},
 		}))
 	}
-	return kept, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // watchConfigs is the inventory as the watches need it.

@@ -197,7 +197,7 @@ func (l *lane) accept(ctx context.Context, t turn, a *answer) {
 	for _, f := range r.Findings {
 		if err := l.deliver(ctx, f); err != nil {
 			m.ahead = true
-			l.log.Error("a finding was not reported before the end; it will be made again", "finding", f.ID(), "err", err)
+			l.log.Error("a finding was not reported before the end; it will be made again", "finding", f.ID(), "error", err)
 			return
 		}
 		l.metrics.reported(f)
@@ -236,7 +236,7 @@ func (l *lane) recall(camera string, m *memory) []byte {
 		found, err := readMemory(l.o.CheckpointDir, camera, l.o.Now())
 		if err != nil {
 			l.metrics.memoryFailures.Inc()
-			l.log.Warn("a camera's memory on disk cannot be used", "camera", camera, "err", err)
+			l.log.Warn("a camera's memory on disk cannot be used", "camera", camera, "error", err)
 		} else if len(m.blob) == 0 {
 			found.looked = true
 			*m = found
@@ -254,7 +254,7 @@ func (l *lane) erase(camera string) {
 	}
 	if err := os.Remove(memoryPath(l.o.CheckpointDir, camera)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.metrics.memoryFailures.Inc()
-		l.log.Warn("the memory of a camera that is gone cannot be removed", "camera", camera, "err", err)
+		l.log.Warn("the memory of a camera that is gone cannot be removed", "camera", camera, "error", err)
 	}
 }
 
@@ -301,7 +301,7 @@ func (l *lane) bury(err error) caseFile {
 	if err != nil {
 		k.Error = shorten(err.Error())
 	}
-	l.log.Error("a worker ended", "pid", c.cmd.Process.Pid, "reason", k.Reason, "fate", k.Fate, "err", k.Error)
+	l.log.Error("a worker ended", "pid", c.cmd.Process.Pid, "reason", k.Reason, "fate", k.Fate, "error", k.Error)
 	return k
 }
 
@@ -319,7 +319,7 @@ func (l *lane) blame(t turn, k caseFile) {
 	if l.quarantine != nil {
 		var err error
 		if path, err = l.quarantine.keep(k, t.sample.Unit); err != nil {
-			l.log.Error("a quarantined sample could not be kept", "camera", k.Camera, "err", err)
+			l.log.Error("a quarantined sample could not be kept", "camera", k.Camera, "error", err)
 		}
 	}
 	l.log.Warn("a sample ended a worker and is quarantined", "camera", k.Camera, "file", path, "strikes", k.Strikes,
@@ -373,7 +373,7 @@ func (l *lane) stop(late context.Context) {
 		}
 		a, err := c.ask(&request{Op: opSave, Camera: camera}, l.o.Timeout)
 		if err != nil {
-			l.log.Warn("a worker did not save its memory at the end", "err", err)
+			l.log.Warn("a worker did not save its memory at the end", "error", err)
 			return
 		}
 		if len(a.checkpoint) > 0 {
@@ -394,7 +394,7 @@ type trouble struct{ on bool }
 func (t *trouble) tell(log *slog.Logger, begins, over string, err error) {
 	switch {
 	case err != nil && !t.on:
-		log.Error(begins, "err", err) //nolint:sloglint // both messages are constants of the callers
+		log.Error(begins, "error", err) //nolint:sloglint // both messages are constants of the callers
 	case err == nil && t.on:
 		log.Info(over) //nolint:sloglint // both messages are constants of the callers
 	}

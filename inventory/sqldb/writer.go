@@ -90,7 +90,7 @@ func (w *writer) group(first *write) {
 	if err != nil {
 		w.discard()
 		err = fmt.Errorf("nothing was written: %w", err)
-		w.log.Error("database write failed", "err", err, "writes", len(answers))
+		w.log.Error("database write failed", "error", err, "writes", len(answers))
 	}
 	for _, a := range answers {
 		a(err)
