@@ -23,10 +23,10 @@
 // the first three samples or more, over at least 8 s. What stands there then
 // is ground: it is never reported as new, and when it leaves, the bare ground
 // is recognised by where the outline is, with less proof in a zone whose
-// unknown condition says that something stood there. Something that has stood without any
-// change for 30 min becomes ground, unless it stands in a fire lane. When more
-// than half of the picture changes for three samples, the ground is learned
-// anew.
+// unknown condition says that something stood there. Something that has stood
+// without any change for 30 min becomes ground, unless it stands in a fire
+// lane. When more than half of the picture changes for three samples, the
+// ground is learned anew.
 //
 // The rules: intrusion begins with the first sample that shows something in
 // an armed closed area (the second, if the first was weak) and ends after two
