@@ -47,8 +47,8 @@ func TestCommands(t *testing.T) {
 	}
 
 	// A file whose header is wrong changes nothing and says what to do.
-	out, err := patrol("", "inventory", "import", write("header.csv", "id,nmae\n1,x\n"))
-	want(out, err, true, `nmae`, `name`)
+	out, err := patrol("", "inventory", "import", write("header.csv", "id,intervall\n1,x\n"))
+	want(out, err, true, "line 1, column intervall: no such column; did you mean interval?")
 	// Of a file with bad rows the good ones are taken and the bad ones named.
 	rows := write("cameras.csv", "id,name,lat,lon,sub,username,password,tier,interval\n"+
 		"34970004001320000001,东门,30.5,117.2,rtsp://127.0.0.1:1/a,u,s3cret,high,2s\n"+

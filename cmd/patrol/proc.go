@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -136,16 +137,30 @@ func startChild(ctx context.Context, stderr io.Writer, name string, args ...stri
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 15 * time.Second
 	cmd.Stderr = stderr
-	// Ctrl-C reaches this program only, which ends its children in order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Ctrl-C reaches this program only, which ends its children in order; should
+	// it die first, they get the signal from the kernel.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	c := &child{cmd: cmd, done: make(chan struct{})}
+	started, drained := make(chan error, 1), make(chan struct{})
+	go func() {
+		// The kernel's signal comes when the thread ends that started the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			<-drained
+			c.err = cmd.Wait()
+		}
+		close(c.done)
+	}()
+	if err := <-started; err != nil {
 		return nil, err
 	}
-	c := &child{cmd: cmd, done: make(chan struct{})}
 	r := bufio.NewReader(out)
 	line, err := r.ReadBytes('\n')
 	if err == nil {
@@ -153,8 +168,7 @@ func startChild(ctx context.Context, stderr io.Writer, name string, args ...stri
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, r)
-		c.err = cmd.Wait()
-		close(c.done)
+		close(drained)
 	}()
 	if err != nil {
 		_ = cmd.Process.Kill()
