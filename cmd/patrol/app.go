@@ -134,17 +134,26 @@ func (a *app) openListeners(ctx context.Context) (err error) {
 	return err
 }
 
-// WallURL is where the wall listens.
+// WallURL is where the wall is reached from this machine.
 func (a *app) WallURL() string {
 	scheme := "http"
 	if a.tls != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + a.wallListener.Addr().String()
+	return scheme + "://" + reachable(a.wallListener.Addr())
+}
+
+// reachable is an address that this machine can dial to reach a listener.
+func reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr.String()
 }
 
 // MetricsURL is where /metrics and /readyz are.
-func (a *app) MetricsURL() string { return "http://" + a.metricsListener.Addr().String() }
+func (a *app) MetricsURL() string { return "http://" + reachable(a.metricsListener.Addr()) }
 
 // publicURL is how others reach the wall.
 func (a *app) publicURL() string {

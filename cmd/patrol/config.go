@@ -306,6 +306,9 @@ func (c Config) check() error {
 			bad("wall.url", "%q is no http(s) address", c.Wall.URL)
 		}
 	}
+	if c.Wall.URL == "" && len(c.Sinks) > 0 && !isLoopback(c.Wall.Listen) {
+		bad("wall.url", "is required with sinks: the links to evidence that they get begin with it")
+	}
 	c.checkPatrol(bad)
 	seen := map[string]bool{}
 	for i, d := range c.Departments {
