@@ -176,12 +176,13 @@ func newLibrary() (*play.Library, error) {
 func inventoryCommand() *cobra.Command {
 	var f cityFlags
 	var form string
+	var interval time.Duration
 	cmd := &cobra.Command{
 		Use: "inventory", Short: "Write the city's cameras as CSV, or its grid as GeoJSON", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := city.New(city.Options{
 				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts,
-				Username: f.username, Password: inventory.Secret(f.password),
+				Username: f.username, Password: inventory.Secret(f.password), Interval: interval,
 			})
 			if err != nil {
 				return usageError{err}
@@ -198,6 +199,7 @@ func inventoryCommand() *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&form, "format", "csv", "csv (cameras) or geojson (grid)")
+	cmd.Flags().DurationVar(&interval, "interval", 5*time.Second, "time between samples of every camera")
 	return cmd
 }
 

@@ -199,14 +199,14 @@ func benchIngest(ctx context.Context, stderr io.Writer, cameras int, interval, d
 		return f, err
 	}
 	defer c.Stop()
+	c.interval = interval
 	config := fmt.Sprintf(`
 data: %s
 wall: {listen: 127.0.0.1:0}
 metrics: {listen: 127.0.0.1:0}
 canary: {enabled: false}
 log: {level: warn}
-patrol: {intervals: {high: %[2]s, normal: %[2]s, low: %[2]s}}
-`, filepath.Join(dir, "data"), interval)
+`, filepath.Join(dir, "data"))
 	g, err := startGateway(ctx, stderr, dir, config, c)
 	if err != nil {
 		return f, err

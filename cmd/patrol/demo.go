@@ -120,6 +120,8 @@ type city struct {
 	program string
 	listen  string
 	cameras int
+	// interval between samples of the cameras; 0 leaves the city's own.
+	interval time.Duration
 }
 
 func startCity(ctx context.Context, stderr io.Writer, cameras int, args ...string) (*city, error) {
@@ -142,7 +144,11 @@ func startCity(ctx context.Context, stderr io.Writer, cameras int, args ...strin
 
 // inventory is the city's cameras as CSV or its cells as GeoJSON.
 func (c *city) inventory(ctx context.Context, format string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, c.program, "inventory", "--cameras", strconv.Itoa(c.cameras), "--format", format, "--listen", c.listen)
+	args := []string{"inventory", "--cameras", strconv.Itoa(c.cameras), "--format", format, "--listen", c.listen}
+	if c.interval > 0 {
+		args = append(args, "--interval", c.interval.String())
+	}
+	cmd := exec.CommandContext(ctx, c.program, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

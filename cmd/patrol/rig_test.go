@@ -152,7 +152,6 @@ type rigOptions struct {
 	interval time.Duration
 	script   string // YAML, or none, demo, random:SEED
 	faults   string // YAML
-	extra    string // more of the gateway's configuration
 	seed     int64
 	// edit changes a camera's row of the inventory, by column, before the import.
 	edit func(index int, row map[string]string)
@@ -183,23 +182,17 @@ func newRig(t *testing.T, o rigOptions) *rig {
 data: %s
 wall: {listen: 127.0.0.1:0}
 metrics: {listen: 127.0.0.1:0}
-patrol: {intervals: {high: %[2]s, normal: %[2]s, low: %[2]s}, backoff_min: 1s, backoff_max: 4s}
+patrol: {backoff_min: 1s, backoff_max: 4s}
 sinks:
-  - {name: desk, url: %[3]s, secrets: ["file:%[4]s"], allow: [127.0.0.0/8]}
-  - {name: dead, url: "http://127.0.0.1:1/leads", secrets: ["file:%[4]s"], allow: [127.0.0.0/8]}
-%[5]s
-`, r.path("data"), o.interval, r.desk.server.URL, r.path("desk.secret"), o.extra))
+  - {name: desk, url: %[2]s, secrets: ["file:%[3]s"], allow: [127.0.0.0/8]}
+  - {name: dead, url: "http://127.0.0.1:1/leads", secrets: ["file:%[3]s"], allow: [127.0.0.0/8]}
+`, r.path("data"), r.desk.server.URL, r.path("desk.secret")))
 	r.serve()
 	for _, u := range [][2]string{{"geojson", "application/geo+json"}, {"csv", "text/csv"}} {
 		var report wall.ImportReport
-		file := r.inventory(u[0])
-		if u[0] == "csv" {
-			file = r.edited(file, func(i int, row map[string]string) {
-				row["interval"] = o.interval.String()
-				if o.edit != nil {
-					o.edit(i, row)
-				}
-			})
+		file := r.inventory(u[0], "--interval", o.interval.String())
+		if u[0] == "csv" && o.edit != nil {
+			file = r.edited(file, o.edit)
 		}
 		r.admin(http.MethodPost, "/inventory/imports?format="+u[0], u[1], file, &report)
 		if report.Rejected > 0 || report.New == 0 && u[0] == "csv" {
@@ -244,11 +237,13 @@ func (r *rig) serve() {
 	r.person(http.MethodPost, "/login", wall.LoginRequest{Username: "officer", Password: r.login["officer"]}, nil)
 }
 
-func (r *rig) inventory(format string) io.Reader {
+func (r *rig) inventory(format string, args ...string) io.Reader {
 	r.t.Helper()
 	listen, _ := r.city.ready["listen"].(string)
-	out, err := exec.Command(filepath.Join(bin, "citysim"), "inventory", "--cameras", strconv.Itoa(r.cameras),
-		"--seed", strconv.FormatInt(r.seed, 10), "--format", format, "--listen", listen).Output()
+	args = append([]string{
+		"inventory", "--cameras", strconv.Itoa(r.cameras), "--seed", strconv.FormatInt(r.seed, 10), "--format", format, "--listen", listen,
+	}, args...)
+	out, err := exec.Command(filepath.Join(bin, "citysim"), args...).Output()
 	if err != nil {
 		r.t.Fatalf("citysim inventory: %v", err)
 	}

@@ -1,6 +1,7 @@
 package city
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -19,8 +20,8 @@ const MaxCameras = 200_000
 // FireLaneDwell is how long a car may stand in a fire lane of the city.
 const FireLaneDwell = 20 * time.Second
 
-// interval between samples of every camera of the city.
-const interval = 5 * time.Second
+// defaultInterval is the time between samples of every camera of the city.
+const defaultInterval = 5 * time.Second
 
 // Options say what city to lay out.
 type Options struct {
@@ -33,6 +34,8 @@ type Options struct {
 	Hosts    int
 	Username string
 	Password inventory.Secret
+	// Interval between samples of every camera; 0 means 5 s.
+	Interval time.Duration
 }
 
 // City is a laid-out city.
@@ -51,6 +54,8 @@ func New(o Options) (*City, error) {
 		return nil, fmt.Errorf("%d hosts: want 0 to 254", o.Hosts)
 	case o.Listen == "":
 		return nil, errors.New("no listen address: want one such as 127.0.0.1:8554")
+	case o.Interval != 0 && o.Interval < time.Second:
+		return nil, fmt.Errorf("an interval of %s: want at least 1s", o.Interval)
 	}
 	c := &City{Cells: Grid(o.Seed)}
 	subcells := c.Cells[len(c.Cells)-Subcells:]
@@ -128,7 +133,7 @@ func camera(o Options, i int, path []inventory.Cell, r *rand.Rand) (inventory.Ca
 			Still: "http://" + still + "/cam/" + id + "/still.jpg",
 		},
 		Login:  inventory.Login{Username: o.Username, Password: o.Password},
-		Patrol: inventory.Patrol{Tier: tier(r), Interval: interval},
+		Patrol: inventory.Patrol{Tier: tier(r), Interval: cmp.Or(o.Interval, defaultInterval)},
 	}
 	where := town.Name + cell.Name
 	if look.Kind() == scene.Street {
