@@ -19,8 +19,21 @@ const (
 	slack = 2 * time.Second
 )
 
-// faults are the kinds of the ledger that are scene health, not leads.
-var faults = []string{"frozen", "covered", "dark"}
+// faults are the kinds of the ledger that are no leads, and what the camera
+// must show for each.
+var faults = map[string][]streams.Reason{
+	"frozen":  {streams.ReasonFrozen},
+	"covered": {streams.ReasonCovered},
+	"dark":    {streams.ReasonDark},
+
+	"offline": {streams.ReasonUnreachable, streams.ReasonClosed, streams.ReasonTimeout},
+	"silent":  {streams.ReasonStalled},
+	// A refused login while another session plays with it means no session left.
+	"wrong_password": {streams.ReasonAuth, streams.ReasonSessionLimit},
+	"no_connections": {streams.ReasonSessionLimit},
+	"http_server":    {streams.ReasonNotRTSP},
+	"corrupt_h264":   {streams.ReasonCorrupt},
+}
 
 // watcher records which reasons each camera has shown, and when first.
 type watcher struct {
@@ -161,8 +174,10 @@ func (r *rig) audit(w *watcher, ledger []happening, interval time.Duration) {
 			now := time.Now()
 			h.End = &now
 		}
-		if slices.Contains(faults, h.Kind) {
-			if over && !w.showed(h.Camera, streams.Reason(h.Kind), h.Begin, h.End.Add(2*(interval+gop)+slack)) {
+		if reasons := faults[h.Kind]; reasons != nil {
+			if over && !slices.ContainsFunc(reasons, func(reason streams.Reason) bool {
+				return w.showed(h.Camera, reason, h.Begin, h.End.Add(2*(interval+gop)+slack))
+			}) {
 				r.t.Errorf("camera %s was %s from %s to %s and never showed it", h.Camera, h.Kind, clock(h.Begin), clock(*h.End))
 			}
 			continue
