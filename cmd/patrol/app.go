@@ -291,8 +291,8 @@ func (a *app) subscriptions() ([]alerts.Subscription, error) {
 	}
 	if a.canary != nil {
 		err := add(SinkConfig{
-			Name: canarySink, URL: a.canary.DeskURL(), Transitions: []alerts.LeadState{alerts.LeadRaised},
-		}, []inventory.Secret{inventory.Secret(a.canary.secret)}, true)
+			Name: canarySink, URL: a.canary.desk.URL(), Transitions: []alerts.LeadState{alerts.LeadRaised},
+		}, []inventory.Secret{a.canary.desk.secret}, true)
 		if err != nil {
 			return nil, err
 		}

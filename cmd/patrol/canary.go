@@ -3,16 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -21,7 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"videopatrol/alerts"
-	"videopatrol/alerts/deliver/webhook"
 	"videopatrol/inventory"
 	"videopatrol/streams/synth"
 )
@@ -42,8 +36,7 @@ type canary struct {
 	log      *slog.Logger
 	camera   *synth.Camera
 	login    inventory.Login
-	desk     net.Listener
-	secret   string
+	desk     *desk
 	settle   func(ctx context.Context, lead string) // takes the lead off the record's open ones
 	begin    time.Time
 
@@ -78,9 +71,6 @@ func newCanary(interval time.Duration, log *slog.Logger, reg prometheus.Register
 			}),
 		},
 	}
-	key := make([]byte, 32)
-	rand.Read(key)
-	c.secret = "whsec_" + base64.StdEncoding.EncodeToString(key)
 	var err error
 	c.camera, err = synth.New(synth.Options{
 		Addr: "127.0.0.1:0", Path: canaryID, Width: 352, Height: 288, GOP: time.Second,
@@ -89,16 +79,16 @@ func newCanary(interval time.Duration, log *slog.Logger, reg prometheus.Register
 	if err != nil {
 		return nil, err
 	}
-	c.desk, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	return c, err
+	if c.desk, err = newDesk(c.take); err != nil {
+		c.camera.Close()
+		return nil, err
+	}
+	return c, nil
 }
-
-// DeskURL is where the canary's desk takes leads.
-func (c *canary) DeskURL() string { return "http://" + c.desk.Addr().String() + "/" }
 
 // Close gives the listeners back; Run has done so when it was called.
 func (c *canary) Close() error {
-	_ = c.desk.Close()
+	c.desk.Close()
 	c.camera.Close()
 	return nil
 }
@@ -166,52 +156,22 @@ func (c *canary) draw(now time.Time, img *image.YCbCr) {
 
 // Run serves the camera and the desk until ctx ends.
 func (c *canary) Run(ctx context.Context) error {
-	server := &http.Server{
-		Handler: http.HandlerFunc(c.receive), ReadTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.camera.Run(ctx) })
-	g.Go(func() error {
-		if err := server.Serve(c.desk); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		return server.Close()
-	})
+	g.Go(func() error { return c.desk.Run(ctx) })
 	return g.Wait()
 }
 
-// receive is the canary's desk: it takes only what is signed.
-func (c *canary) receive(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
-	if err == nil {
-		err = webhook.Verify([]inventory.Secret{inventory.Secret(c.secret)}, r.Header, body, time.Now())
-	}
-	var event struct {
-		Type string `json:"type"`
-		Data struct {
-			Lead alerts.Lead `json:"lead"`
-		} `json:"data"`
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &event)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-	if event.Type != "videopatrol.lead."+string(alerts.LeadRaised)+".v1" {
+// take is told of every lead that reaches the canary's desk.
+func (c *canary) take(ctx context.Context, e alerts.Event) {
+	if e.Type != alerts.EventType(alerts.LeadRaised) {
 		return
 	}
 	now := time.Now()
 	if began, _ := c.happening(now); !began.IsZero() && now.Sub(began) < canaryStay+canaryGrace {
 		c.succeed(now, now.Sub(began))
 	}
-	c.settle(r.Context(), event.Data.Lead.ID)
+	c.settle(ctx, e.Data.Lead.ID)
 }
 
 func (c *canary) succeed(now time.Time, took time.Duration) {

@@ -3,15 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,10 +15,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"videopatrol/alerts"
-	"videopatrol/alerts/deliver/webhook"
-	"videopatrol/inventory"
 	"videopatrol/wall"
 )
 
@@ -69,16 +63,19 @@ func demo(ctx context.Context, stdout, stderr io.Writer, o demoOptions) error {
 	}
 	defer city.Stop()
 
-	desk, err := newDemoDesk(stdout)
+	desk, err := newDesk(printOrders(stdout))
 	if err != nil {
 		return err
 	}
-	defer desk.Close()
+	secret := filepath.Join(dir, "desk.secret")
+	if err := writeFile(secret, []byte(desk.secret.Reveal())); err != nil {
+		return err
+	}
 	cfg := DefaultConfig()
 	cfg.Data = filepath.Join(dir, "data")
 	cfg.Wall.Listen, cfg.Metrics.Listen = o.listen, o.metrics
 	cfg.Log.Level = "warn"
-	cfg.Sinks = []SinkConfig{{Name: "desk", URL: desk.url, Secrets: []SecretRef{desk.secretRef(dir)}, Allow: []string{"127.0.0.0/8"}}}
+	cfg.Sinks = []SinkConfig{{Name: "desk", URL: desk.URL(), Secrets: []SecretRef{SecretRef("file:" + secret)}, Allow: []string{"127.0.0.0/8"}}}
 	if err := cfg.check(); err != nil {
 		return err
 	}
@@ -90,7 +87,12 @@ func demo(ctx context.Context, stdout, stderr io.Writer, o demoOptions) error {
 	done := make(chan error, 1)
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { done <- a.Run(runCtx) }()
+	go func() {
+		g, ctx := errgroup.WithContext(runCtx)
+		g.Go(func() error { return desk.Run(ctx) })
+		g.Go(func() error { return a.Run(ctx) })
+		done <- g.Wait()
+	}()
 	report, err := importCity(ctx, a, city)
 	if err == nil {
 		printDemo(stdout, a, report, desk)
@@ -105,13 +107,13 @@ func demo(ctx context.Context, stdout, stderr io.Writer, o demoOptions) error {
 	return errors.Join(err, <-done)
 }
 
-func printDemo(w io.Writer, a *app, r wall.ImportReport, desk *demoDesk) {
+func printDemo(w io.Writer, a *app, r wall.ImportReport, desk *desk) {
 	fmt.Fprintf(w, "\n  %d cameras patrol a city of their own. Leads arrive within two minutes.\n\n  wall      %s\n", r.New, a.WallURL())
 	for _, c := range a.First {
 		fmt.Fprintf(w, "  login     %-8s  %s\n", c.Name, c.Password)
 	}
 	fmt.Fprintf(w, "  metrics   %s/metrics\n  ready     %s/readyz\n  desk      %s takes signed leads and prints the orders it gets\n\n  Ctrl-C ends all of it.\n\n",
-		a.MetricsURL(), a.MetricsURL(), desk.url)
+		a.MetricsURL(), a.MetricsURL(), desk.URL())
 }
 
 // city is a simulated city that runs as a child.
@@ -177,62 +179,16 @@ func importCity(ctx context.Context, a *app, c *city) (wall.ImportReport, error)
 	return report, nil
 }
 
-// demoDesk is a dispatch desk: an HTTP server that takes only what is signed.
-type demoDesk struct {
-	server *http.Server
-	url    string
-	secret string
-	out    io.Writer
-}
-
-func newDemoDesk(out io.Writer) (*demoDesk, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
-	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	d := &demoDesk{url: "http://" + ln.Addr().String() + "/leads", secret: "whsec_" + base64.StdEncoding.EncodeToString(key), out: out}
-	d.server = &http.Server{Handler: http.HandlerFunc(d.receive), ReadTimeout: 10 * time.Second}
-	go func() { _ = d.server.Serve(ln) }()
-	return d, nil
-}
-
-func (d *demoDesk) secretRef(dir string) SecretRef {
-	path := filepath.Join(dir, "desk.secret")
-	if err := writeFile(path, []byte(d.secret)); err != nil {
-		return SecretRef("file:" + path + " (" + err.Error() + ")")
-	}
-	return SecretRef("file:" + path)
-}
-
-func (d *demoDesk) Close() { _ = d.server.Close() }
-
-func (d *demoDesk) receive(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
-	if err == nil {
-		err = webhook.Verify([]inventory.Secret{inventory.Secret(d.secret)}, r.Header, body, time.Now())
-	}
-	var event struct {
-		Type string `json:"type"`
-		Data struct {
-			Lead struct {
-				Summary struct{ ZH string } `json:"summary"`
-			} `json:"lead"`
-			Camera alerts.CameraRef `json:"camera"`
-			Order  *alerts.Order    `json:"order"`
-		} `json:"data"`
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &event)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-	if o := event.Data.Order; o != nil {
-		fmt.Fprintf(d.out, "desk: order to %s: %s (%s)\n", o.Department, event.Data.Lead.Summary.ZH, event.Data.Camera.Name)
+// printOrders is the demo's dispatch desk.
+func printOrders(w io.Writer) func(context.Context, alerts.Event) {
+	return func(_ context.Context, e alerts.Event) {
+		orders := e.Data.Orders
+		if e.Data.Order != nil {
+			orders = append(orders, *e.Data.Order)
+		}
+		for _, o := range orders {
+			fmt.Fprintf(w, "desk: order to %s: %s (%s)\n", o.Department, e.Data.Lead.Summary.ZH, e.Data.Camera.Name)
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ func (r *rig) checkMetrics() {
 			r.t.Errorf("/metrics has no %s", name)
 		}
 	}
+	if bytes.Contains(text, []byte("patrol_canary_last_success_timestamp_seconds 0\n")) {
+		r.t.Error("the canary has not reached its desk")
+	}
 	if lines := bytes.Count(text, []byte("\n")); lines > 5000 {
 		r.t.Errorf("/metrics has %d lines", lines)
 	}
