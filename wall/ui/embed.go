@@ -1,4 +1,3 @@
-// Package ui holds the page as it was built into dist.
 package ui
 
 import (

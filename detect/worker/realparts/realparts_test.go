@@ -1,8 +1,5 @@
 //go:build cgo
 
-// Package realparts_test proves the worker with its real decoder, OpenCV and
-// watch: they live within the system call filter, and an abort in OpenCV ends
-// no condition.
 package realparts_test
 
 import (
