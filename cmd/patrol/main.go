@@ -110,7 +110,7 @@ func newConfig() *cobra.Command {
 					return err
 				}
 				if err := c.resolveSecrets(); err != nil {
-					return err
+					return fmt.Errorf("%s: %w", args[0], err)
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid\n", args[0])
 				return err

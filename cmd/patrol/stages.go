@@ -48,7 +48,7 @@ func runStages(ctx context.Context, log *slog.Logger, stages []stage) error {
 		if err := <-all[i].done; err != nil && !errors.Is(err, context.Canceled) {
 			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
 		}
-		log.Debug("stopped", "stage", s.name, "took", time.Since(begin))
+		log.Debug("stopped", "stage", s.name, "seconds", time.Since(begin).Seconds())
 	}
 	return errors.Join(errs...)
 }
