@@ -21,6 +21,7 @@ type caller struct {
 	Role   Role
 	Client string // the address the request came from
 	key    Key    // of the session or token
+	token  bool   // by API token, not by login
 }
 
 type (
@@ -108,7 +109,7 @@ func (s *Server) identify(r *http.Request) (caller, *Problem) {
 		s.log.Error("accounts cannot be read", "error", err)
 		return caller{}, problem(http.StatusServiceUnavailable, "unavailable", "the accounts cannot be read; try again")
 	}
-	return caller{Name: u.Name, Role: u.Role, Client: clientOf(r), key: key}, nil
+	return caller{Name: u.Name, Role: u.Role, Client: clientOf(r), key: key, token: strings.HasPrefix(secret, tokenPrefix)}, nil
 }
 
 func unauthenticated() *Problem {
@@ -245,6 +246,9 @@ type tokenInput struct{ Body TokenRequest }
 
 func (s *Server) issueToken(ctx context.Context, in *tokenInput) (*body[NewToken], error) {
 	who := callerOf(ctx)
+	if who.token {
+		return nil, problem(http.StatusForbidden, "forbidden", "a token makes no tokens: it would outlive its own end; log in")
+	}
 	if err := s.audited(ctx, who.did("token_issue", "user/"+who.Name, in.Body.Label)); err != nil {
 		return nil, err
 	}

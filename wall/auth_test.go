@@ -225,6 +225,9 @@ func TestTokens(t *testing.T) {
 	if res := cli.get("/api/v1/me"); res.StatusCode != http.StatusOK {
 		t.Fatalf("token: %d", res.StatusCode)
 	}
+	if res := cli.do("POST", "/api/v1/me/tokens", map[string]any{"label": "more", "days": 366}); res.StatusCode != http.StatusForbidden {
+		t.Errorf("a token makes tokens: %d", res.StatusCode)
+	}
 	var list wall.TokenList
 	res := b.get("/api/v1/me/tokens")
 	res.json(t, &list)
