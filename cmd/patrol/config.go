@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"videopatrol/alerts"
+	"videopatrol/cmd/internal/strictyaml"
 	"videopatrol/detect"
 	"videopatrol/inventory"
 )
@@ -177,7 +177,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	var c Config
-	if err := yaml.UnmarshalWithOptions([]byte(defaultConfig), &c, yaml.Strict()); err != nil {
+	if err := strictyaml.Unmarshal([]byte(defaultConfig), &c); err != nil {
 		panic("the built-in configuration: " + err.Error()) // a test reads it too
 	}
 	return c
@@ -203,7 +203,7 @@ func ParseConfig(b []byte) (Config, error) {
 	// Lists are replaced, not merged element by element.
 	defaults := c
 	c.Departments, c.Sinks = nil, nil
-	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Unmarshal(b, &c); err != nil {
 		return Config{}, explain(err)
 	}
 	if c.Departments == nil {
@@ -222,12 +222,12 @@ func ParseConfig(b []byte) (Config, error) {
 func explain(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if !errors.As(err, &unknown) {
-		return errors.New(yaml.FormatError(err, false, true))
+		return errors.New(strictyaml.Explain(err))
 	}
 	tok := unknown.GetToken()
 	near := nearest(tok.Value, keysOf(reflect.TypeFor[Config](), map[string]bool{}))
 	return fmt.Errorf("line %d, column %d: unknown key %q; did you mean %q?\n%s",
-		tok.Position.Line, tok.Position.Column, tok.Value, near, yaml.FormatError(err, false, true))
+		tok.Position.Line, tok.Position.Column, tok.Value, near, strictyaml.Explain(err))
 }
 
 func keysOf(t reflect.Type, keys map[string]bool) map[string]bool {

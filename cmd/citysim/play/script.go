@@ -1,9 +1,7 @@
 package play
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"videopatrol/cmd/citysim/city"
 	"videopatrol/cmd/citysim/scene"
+	"videopatrol/cmd/internal/strictyaml"
 )
 
 // Kind is what happens to a camera or before it.
@@ -131,8 +128,8 @@ func ParseScript(r io.Reader) ([]Row, error) {
 		return nil, fmt.Errorf("read script: %w", err)
 	}
 	var rows []Row
-	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&rows); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("script: %s", yaml.FormatError(err, false, true))
+	if err := strictyaml.Unmarshal(b, &rows); err != nil {
+		return nil, fmt.Errorf("script: %s", strictyaml.Explain(err))
 	}
 	for i, row := range rows {
 		if why := row.wrong(); why != "" {
