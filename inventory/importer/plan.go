@@ -87,8 +87,6 @@ func (e *FileError) Error() string {
 // fault is why a cell or row is rejected.
 type fault struct{ code, reason string }
 
-func (f *fault) Error() string { return f.reason }
-
 func faultf(code, format string, args ...any) *fault {
 	return &fault{code, fmt.Sprintf(format, args...)}
 }
