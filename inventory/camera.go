@@ -23,6 +23,7 @@ type Camera struct {
 	Streams Streams `json:"streams"`
 	// Login is write-only: it never leaves the process in any output.
 	Login  Login  `json:"-"`
+	Link   Link   `json:"link,omitzero"`
 	Patrol Patrol `json:"patrol"`
 	Zones  []Zone `json:"zones,omitempty"`
 	// Masks are the privacy masks: what lies inside is blackened before
@@ -77,6 +78,34 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Reveal returns the secret itself, for the one place that needs it.
 func (s Secret) Reveal() string { return string(s) }
 
+// Link is how a camera is reached.
+type Link struct {
+	// Transport of the packets of an RTSP session; "" means TransportAuto.
+	Transport Transport `json:"transport,omitempty"`
+	// Pin is the SHA-256 of the camera's TLS certificate (DER) in lower-case
+	// hex; "" means that the certificate must chain to a trusted CA.
+	Pin string `json:"pin,omitempty"`
+	// Uplink names the line that the camera shares with others, such as a
+	// street's switch or an estate's access line; its network budget is
+	// configured. "" means that only the node's own budget counts.
+	Uplink string `json:"uplink,omitempty"`
+}
+
+// Transport is how packets of an RTSP session travel.
+type Transport string
+
+// The transports.
+const (
+	// TransportAuto is TCP, and UDP where TCP is refused; what worked is
+	// remembered.
+	TransportAuto Transport = "auto"
+	TransportTCP  Transport = "tcp"
+	TransportUDP  Transport = "udp"
+)
+
+// Transports lists every transport.
+func Transports() []Transport { return []Transport{TransportAuto, TransportTCP, TransportUDP} }
+
 // Tier is how much a camera matters to the patrol.
 type Tier string
 
@@ -95,7 +124,28 @@ type Patrol struct {
 	Tier Tier `json:"tier"`
 	// Interval between samples; 0 means the tier's own.
 	Interval time.Duration `json:"interval,omitempty"`
+	// Mode of the visits; "" means ModeAuto.
+	Mode Mode `json:"mode,omitempty"`
 }
+
+// Mode is how samples are taken from a camera.
+type Mode string
+
+// The modes.
+const (
+	// ModeAuto leaves the choice between resident and visit to the gateway;
+	// a camera that has nothing but a still address is still.
+	ModeAuto Mode = "auto"
+	// ModeResident keeps the session and takes the key units that are due.
+	ModeResident Mode = "resident"
+	// ModeVisit opens a session for one key unit.
+	ModeVisit Mode = "visit"
+	// ModeStill fetches a JPEG by HTTP.
+	ModeStill Mode = "still"
+)
+
+// Modes lists every mode.
+func Modes() []Mode { return []Mode{ModeAuto, ModeResident, ModeVisit, ModeStill} }
 
 // ZoneKind says what a zone is for.
 type ZoneKind string

@@ -6,7 +6,7 @@ import "slices"
 // derived cells do not count.
 func (c Camera) Equal(o Camera) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Owner == o.Owner && c.Position == o.Position &&
-		c.Streams == o.Streams && c.Login == o.Login && c.Patrol == o.Patrol && c.Disabled == o.Disabled &&
+		c.Streams == o.Streams && c.Login == o.Login && c.Link == o.Link && c.Patrol == o.Patrol && c.Disabled == o.Disabled &&
 		slices.EqualFunc(c.Zones, o.Zones, Zone.Equal) &&
 		slices.EqualFunc(c.Masks, o.Masks, slices.Equal[Polygon])
 }

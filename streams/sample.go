@@ -51,6 +51,9 @@ type Sample struct {
 	// Seq counts a camera's samples since its loop began, from 1.
 	Seq  uint64
 	Unit Unit
+	// Early tells that it was taken before it was due, because the scene
+	// stirred.
+	Early bool
 }
 
 // Sink takes samples. Offer never blocks: newest wins, what it replaces is
@@ -64,6 +67,21 @@ type Target struct {
 	Camera string
 	URL    string
 	Login  inventory.Login
+	Link   inventory.Link
+	// Visit tells that the session is for one key unit and then closed: it is
+	// handed on as soon as it is whole, and bytes never wait for more of them.
+	Visit bool
+}
+
+// Description is what is known of a camera once a session plays.
+type Description struct {
+	Codec     Codec
+	Transport inventory.Transport
+	// Fingerprint is a hash of what a device says of itself in every session
+	// alike: server software, session name, stream layout, certificate. Another
+	// one means another device, or another firmware. "" means that nothing is
+	// known.
+	Fingerprint string
 }
 
 // Receiver hears what a session receives. Its methods are called on the
@@ -76,6 +94,13 @@ type Receiver struct {
 	Want func(now time.Time) bool
 	// Unit takes a key unit, whose bytes belong to it from then on.
 	Unit func(Unit)
+	// Opened tells once, before the first unit, what was opened.
+	Opened func(Description)
+	// Delta hears of each picture that is no key unit: its encoded bytes, and
+	// the quantisation parameter of its first slice (0..51; H.264 7.4.3,
+	// H.265 7.4.7.1), negative where it cannot be read. Slice headers are only
+	// read where it is set, and only in resident sessions.
+	Delta func(now time.Time, size, qp int)
 	// KeySeen is told of every key unit that came whole, wanted or not.
 	KeySeen func(now time.Time)
 	// Received counts the bytes that arrived.

@@ -51,6 +51,9 @@ const (
 	ReasonRedirect     Reason = "redirect"      // it sends the gateway to another host
 	ReasonMemory       Reason = "media_memory"  // a unit beyond the memory budget
 	ReasonConfig       Reason = "config"        // the inventory's address cannot be used
+	ReasonCertificate  Reason = "certificate"   // its TLS certificate is not the pinned one, or not trusted
+	ReasonBudget       Reason = "budget"        // the gateway had no session, dial, network or worker time left for it
+	ReasonChanged      Reason = "changed"       // another device answers at its address than before
 
 	// Scene health makes a camera degraded.
 	ReasonFrozen  Reason = "frozen"
@@ -65,7 +68,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonUnreachable, ReasonTimeout, ReasonAuth, ReasonSessionLimit, ReasonNotFound, ReasonNotRTSP,
 		ReasonProtocol, ReasonUnsupported, ReasonNoKeyUnit, ReasonStalled, ReasonClosed, ReasonCorrupt,
-		ReasonRedirect, ReasonMemory, ReasonConfig, ReasonFrozen, ReasonDark, ReasonCovered, ReasonQuarantined,
+		ReasonRedirect, ReasonMemory, ReasonConfig, ReasonCertificate, ReasonBudget, ReasonChanged, ReasonFrozen, ReasonDark, ReasonCovered, ReasonQuarantined,
 	}
 }
 

@@ -130,6 +130,9 @@ func complete(r streams.Receiver) streams.Receiver {
 	if r.Unit == nil {
 		r.Unit = func(streams.Unit) {}
 	}
+	if r.Opened == nil {
+		r.Opened = func(streams.Description) {}
+	}
 	if r.KeySeen == nil {
 		r.KeySeen = func(time.Time) {}
 	}

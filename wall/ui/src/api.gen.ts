@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/evidence/{picture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A picture of a lead by signed link; the view is audited first */
+        get: operations["get-linked-evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/grid": {
         parameters: {
             query?: never;
@@ -496,7 +513,7 @@ export interface components {
             /** Format: double */
             picture_age_seconds?: number;
             /** @enum {string} */
-            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "frozen" | "dark" | "covered" | "quarantined";
+            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "covered" | "quarantined";
             /**
              * Format: date-time
              * @description since when state and reason hold
@@ -528,47 +545,6 @@ export interface components {
             id: string;
             name_en: string;
             name_zh: string;
-        };
-        ErrorDetail: {
-            /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
-            location?: string;
-            /** @description Error message text */
-            message?: string;
-            /** @description The value at the given location */
-            value?: unknown;
-        };
-        ErrorModel: {
-            /**
-             * @description A human-readable explanation specific to this occurrence of the problem.
-             * @example Property foo is required but is missing.
-             */
-            detail?: string;
-            /** @description Optional list of individual error details */
-            errors?: components["schemas"]["ErrorDetail"][];
-            /**
-             * Format: uri
-             * @description A URI reference that identifies the specific occurrence of the problem.
-             * @example https://example.com/error-log/abc123
-             */
-            instance?: string;
-            /**
-             * Format: int64
-             * @description HTTP status code
-             * @example 400
-             */
-            status?: number;
-            /**
-             * @description A short, human-readable summary of the problem type. This value should not change between occurrences of the error.
-             * @example Bad Request
-             */
-            title?: string;
-            /**
-             * Format: uri
-             * @description A URI reference to human-readable documentation for the error.
-             * @default about:blank
-             * @example https://example.com/errors/example
-             */
-            type: string;
         };
         Evidence: {
             boxes?: components["schemas"]["Box"][];
@@ -679,7 +655,7 @@ export interface components {
             zone: components["schemas"]["ZoneRef"];
         };
         LeadDetail: {
-            allowed: ("raised" | "accepted" | "rejected" | "merged" | "expired" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened")[];
+            allowed: ("raised" | "accepted" | "rejected" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened")[];
             camera?: components["schemas"]["CameraView"];
             lead: components["schemas"]["Lead"];
             /** @description oldest first */
@@ -845,7 +821,7 @@ export interface components {
             /** @description a code or a short text; rejecting and closing demand one */
             reason?: string;
             /** @enum {string} */
-            to: "raised" | "accepted" | "rejected" | "merged" | "expired" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
+            to: "raised" | "accepted" | "rejected" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
             /**
              * Format: int64
              * @description the version that the person saw
@@ -1024,14 +1000,45 @@ export interface operations {
             query?: {
                 /** @description why; it goes into the audit */
                 purpose?: string;
-                /** @description of a signed link */
-                expires?: string;
-                /** @description of a signed link */
-                token?: string;
             };
             header?: never;
             path: {
                 lead: string;
+                /** @description the SHA-256 of the picture in hex, and .jpg */
+                picture: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-linked-evidence": {
+        parameters: {
+            query: {
+                /** @description of the link; it expires */
+                token: string;
+            };
+            header?: never;
+            path: {
                 /** @description the SHA-256 of the picture in hex, and .jpg */
                 picture: string;
             };
