@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	modeResident  = "resident"
 	outcomeSample = "sample"
 
 	// maxCells bounds the label grid: the first-level cells beyond it, in
@@ -51,9 +50,11 @@ func newMetrics(m *Manager, reg prometheus.Registerer) (*metrics, error) {
 			Name: "patrol_host_sessions_limit_hits_total", Help: "Visits that a host refused because it has no session left.",
 		}),
 	}
-	x.visits.WithLabelValues(modeResident, outcomeSample)
-	for _, r := range Reasons() {
-		x.visits.WithLabelValues(modeResident, string(r))
+	for _, mode := range []inventory.Mode{inventory.ModeResident, inventory.ModeVisit, inventory.ModeStill} {
+		x.visits.WithLabelValues(string(mode), outcomeSample)
+		for _, r := range Reasons() {
+			x.visits.WithLabelValues(string(mode), string(r))
+		}
 	}
 	if reg == nil {
 		return x, nil
