@@ -122,6 +122,8 @@ type rhythm struct {
 	lead time.Duration
 	// prompt: the camera gives a key unit at once, whenever it is asked.
 	prompt bool
+	// tries is how often a visit stayed to measure gop.
+	tries int
 }
 
 const (

@@ -18,9 +18,10 @@ var (
 )
 
 const (
-	// learnFor is how long a visit stays for a second key unit, to learn the
-	// camera's rhythm.
-	learnFor = 5 * time.Second
+	// learnFor is the least that a visit stays for a second key unit, to learn
+	// the camera's rhythm; learnTries is how often it does so in vain.
+	learnFor   = 5 * time.Second
+	learnTries = 3
 	// reviewEvery is how often a session asks whether it should stay.
 	reviewEvery = 5 * time.Second
 )
@@ -41,6 +42,7 @@ type visit struct {
 	firstK time.Time // first and newest key unit of this session; l.mu
 	lastK  time.Time
 	taken  time.Time // when a visit took its sample; l.mu
+	until  time.Time // how long it stays after that, to learn; l.mu
 	held   int       // bytes of the unit that is being assembled
 
 	watch atomic.Pointer[time.Timer]
@@ -259,7 +261,7 @@ func (v *visit) judge(now time.Time) (cause error, next time.Duration) {
 	case v.enough.Load():
 		return errEnough, 0
 	case !v.taken.IsZero(): // it stays to learn
-		if d := v.taken.Add(learnFor).Sub(now); d > 0 {
+		if d := v.until.Sub(now); d > 0 {
 			return nil, min(next, d)
 		}
 		return errEnough, 0
@@ -397,9 +399,12 @@ func (v *visit) took(now time.Time) {
 	if l.rhythm.gop > 0 {
 		l.f.gop = l.rhythm.gop
 	}
-	if l.rhythm.prompt || l.rhythm.gop > 0 {
+	if l.rhythm.prompt || l.rhythm.gop > 0 || l.rhythm.tries >= learnTries {
 		v.leaveLocked()
-	} else {
-		v.nudge() // the watch now waits for learnFor
+		return
 	}
+	// Half a GOP is what one waits for a key unit, on average.
+	l.rhythm.tries++
+	v.until = now.Add(min(max(learnFor, 3*now.Sub(played)), l.m.o.NoKeyAfter))
+	v.nudge()
 }
