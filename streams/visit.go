@@ -379,6 +379,9 @@ func (v *visit) unit(u Unit) {
 	l.m.metrics.visits.WithLabelValues(string(v.mode), outcomeSample).Inc()
 	l.mu.Unlock()
 	l.m.metrics.samples.Inc()
+	if early {
+		l.m.metrics.early.Inc()
+	}
 	l.m.o.Sink.Offer(sample)
 }
 
