@@ -3,6 +3,7 @@ package rtsp
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/url"
@@ -27,7 +28,9 @@ type Options struct {
 	// Latency is how long bytes may wait in the kernel for more of them;
 	// default 1 s, negative means not at all.
 	Latency time.Duration
-	// LowWater is how many bytes are worth waking up for; default 32 KiB.
+	// LowWater is about how many bytes are worth reading for: a session is
+	// read so much oftener than Latency, up to eight times as often, as its
+	// bitrate brings them; default 16 KiB.
 	LowWater int
 	// TLS is used for rtsps addresses; default the system's roots.
 	TLS *tls.Config
@@ -37,14 +40,18 @@ type Options struct {
 
 // Opener opens sessions. It implements streams.Opener and is safe for
 // concurrent use.
-type Opener struct{ o Options }
+type Opener struct {
+	o      Options
+	turns  *turns
+	strays strays
+}
 
 // New checks the options.
 func New(o Options) (*Opener, error) {
 	switch {
 	case o.Handshake < 0:
 		return nil, errors.New("rtsp: Handshake is negative")
-	case o.LowWater < 0 || o.LowWater > batchSize:
+	case o.LowWater < 0 || o.LowWater > 64<<10:
 		return nil, errors.New("rtsp: LowWater must be within 0 and 65536 bytes")
 	case o.Latency > 5*time.Second:
 		return nil, errors.New("rtsp: Latency is beyond 5 s; a session counts as dead after 10")
@@ -56,12 +63,18 @@ func New(o Options) (*Opener, error) {
 		o.Latency = time.Second
 	}
 	if o.LowWater == 0 {
-		o.LowWater = 32 << 10
+		o.LowWater = 16 << 10
 	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Opener{o: o}, nil
+	return &Opener{o: o, turns: newTurns(o.Latency)}, nil
+}
+
+// Strays returns what cameras sent beside their video, since the opener was
+// made.
+func (o *Opener) Strays() Strays {
+	return Strays{Bytes: o.strays.bytes.Load(), Frames: o.strays.frames.Load(), Packets: o.strays.packets.Load()}
 }
 
 // answerWithin bounds one answer of a camera; a playing session without a
@@ -86,7 +99,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 	ctx, cancel := context.WithTimeout(ctx, o.o.Handshake)
 	defer cancel()
 
-	h := &handshake{o: &o.o, t: t, u: u, r: complete(r), stage: stageDial}
+	h := &handshake{o: &o.o, turns: o.turns, strays: &o.strays, t: t, u: u, r: complete(r), stage: stageDial}
 	client := h.newClient()
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
@@ -170,11 +183,13 @@ func parseURL(t streams.Target) (*base.URL, error) {
 
 // handshake is one attempt to bring a camera to play.
 type handshake struct {
-	o     *Options
-	t     streams.Target
-	u     *base.URL
-	r     streams.Receiver
-	stage stage
+	o      *Options
+	turns  *turns
+	strays *strays
+	t      streams.Target
+	u      *base.URL
+	r      streams.Receiver
+	stage  stage
 
 	conn *conn // the one connection; written by the client's goroutine before play reads it
 }
@@ -204,7 +219,11 @@ func (h *handshake) dial(ctx context.Context, network, address string) (net.Conn
 		return nil, err
 	}
 	h.conn = newConn(c, h.r.Received)
-	h.conn.sniff.done = h.u.Scheme == "rtsps" // what comes first is the TLS handshake
+	if h.u.Scheme == "rtsps" {
+		h.conn.sniff.done = true // what comes first is the TLS handshake
+	} else {
+		h.conn.frames = &frames{strays: h.strays, channel: -1}
+	}
 	return h.conn, nil
 }
 
@@ -222,23 +241,32 @@ func (h *handshake) play(c *gortsplib.Client) error {
 	h.stage = stageSetup
 	// The video only: every track costs the library goroutines, and a back
 	// channel breaks some cameras.
-	if _, err := c.Setup(desc.BaseURL, medi, 0, 0); err != nil {
+	res, err := c.Setup(desc.BaseURL, medi, 0, 0)
+	if err != nil {
 		return err
 	}
 	a := h.assemblerFor(forma)
 	clock := &senderClock{rate: int64(forma.ClockRate())}
 	a.cameraTime = clock.at
-	c.OnPacketRTP(medi, forma, func(p *rtp.Packet) { a.push(p, time.Now()) })
-	c.OnPacketRTCP(medi, func(p rtcp.Packet) {
-		if sr, ok := p.(*rtcp.SenderReport); ok {
-			clock.report(sr)
-		}
+	c.OnPacketRTP(medi, forma, func(p *rtp.Packet) {
+		a.push(header{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, time.Now())
 	})
+	if !h.conn.play(res.Header["Transport"], forma.PayloadType(), a, clock) {
+		c.OnPacketRTCP(medi, func(p rtcp.Packet) {
+			if sr, ok := p.(*rtcp.SenderReport); ok {
+				clock.report(sr.NTPTime, sr.RTPTime)
+			}
+		})
+	}
 	h.stage = stagePlay
 	if _, err := c.Play(nil); err != nil {
 		return err
 	}
-	return h.conn.batch(h.o.LowWater, h.o.Latency)
+	h.conn.playing()
+	if h.t.Visit {
+		return nil
+	}
+	return h.conn.pace(h.turns.pick(), h.o.LowWater, h.o.Latency)
 }
 
 // videoOf finds the track that the gateway can read.
@@ -269,6 +297,9 @@ func videoOf(desc *description.Session) (*description.Media, format.Format, erro
 }
 
 func (h *handshake) assemblerFor(f format.Format) *assembler {
+	if h.t.Visit {
+		h.r.Delta = nil
+	}
 	switch f := f.(type) {
 	case *format.H265:
 		a := newAssembler(true, h.r)
@@ -292,15 +323,23 @@ func (h *handshake) explain(err error) error {
 }
 
 // senderClock maps RTP timestamps to the camera's clock by its RTCP sender
-// reports (RFC 3550 section 6.4.1). It lives on the reading goroutine.
+// reports (RFC 3550 section 6.4.1). One goroutine at a time uses it.
 type senderClock struct {
 	rate int64
 	ntp  time.Time
 	rtp  uint32
 }
 
-func (c *senderClock) report(sr *rtcp.SenderReport) {
-	c.ntp, c.rtp = ntpTime(sr.NTPTime), sr.RTPTime
+func (c *senderClock) report(ntp uint64, timestamp uint32) {
+	c.ntp, c.rtp = ntpTime(ntp), timestamp
+}
+
+// read takes an RTCP packet, whose first part is a sender report or is left.
+func (c *senderClock) read(b []byte) {
+	const senderReport = 200
+	if len(b) >= 20 && b[0]>>6 == 2 && b[1] == senderReport {
+		c.report(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:]))
+	}
 }
 
 // at returns the camera's time of a timestamp, zero before the first report.
