@@ -251,7 +251,7 @@ func addressFaults() []Fault {
 		{ID: "25-control-other-host", Summary: "names its track at another host", sdp: control("rtsp://10.9.9.9:5556/main/track1")},
 		{ID: "25-control-query", Summary: "names its track by a query", sdp: control("?ctype=video")},
 		{ID: "25-control-none", Summary: "does not name its track", sdp: swap("a=control:track1\r\n", "")},
-		{ID: "25-control-unparseable", Summary: "names its track in a way that is no address", Reasons: is(streams.ReasonProtocol, streams.ReasonUnsupported), sdp: control("%zz")},
+		{ID: "25-control-unparseable", Summary: "names its track in a way that is no address", Login: true, Reasons: is(streams.ReasonProtocol, streams.ReasonUnsupported), sdp: control("%zz")},
 		{ID: "25-control-session", Summary: "names a session's address that is none", Reasons: is(streams.ReasonProtocol), sdp: swap("a=control:*", "a=control:::")},
 		{ID: "26-redirect", Summary: "sends the gateway to another host", Reasons: is(streams.ReasonRedirect), answer: to("rtsp://169.254.169.254/latest")},
 		{ID: "26-redirect-loopback", Summary: "sends the gateway to the gateway", Reasons: is(streams.ReasonRedirect), answer: to("rtsp://127.0.0.1:8080/")},
