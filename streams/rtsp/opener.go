@@ -220,11 +220,6 @@ func (h *handshake) play(c *gortsplib.Client) error {
 		return err
 	}
 	h.stage = stageSetup
-	// The library would go on without an address, and panic where there is a
-	// login.
-	if u, err := medi.URL(desc.BaseURL); err != nil || u == nil {
-		return streams.Errorf(streams.ReasonProtocol, "the description names its track by %q, which is no address", clip(medi.Control))
-	}
 	// The video only: every track costs the library goroutines, and a back
 	// channel breaks some cameras.
 	if _, err := c.Setup(desc.BaseURL, medi, 0, 0); err != nil {
