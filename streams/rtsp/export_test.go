@@ -58,3 +58,15 @@ func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c.report(sr)
 	return c.at(timestamp)
 }
+
+// Memory is what the opener remembers of cameras.
+type Memory = memory
+
+// Note keeps that UDP worked where TCP was refused.
+func (m *memory) Note(addr string) { m.note(addr) }
+
+// UDPOnly tells whether it did lately.
+func (m *memory) UDPOnly(addr string) bool { return m.udpOnly(addr) }
+
+// Len is how many cameras are remembered.
+func (m *memory) Len() int { return len(m.until) }
