@@ -1,12 +1,14 @@
 package rtsp
 
 import (
+	"io"
 	"net"
 	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -70,3 +72,23 @@ func (m *memory) UDPOnly(addr string) bool { return m.udpOnly(addr) }
 
 // Len is how many cameras are remembered.
 func (m *memory) Len() int { return len(m.until) }
+
+// Authorize answers the strongest challenge, "" when none is known.
+func Authorize(login inventory.Login, method, uri string, offers ...string) string {
+	if c := strongest(offers); c != nil {
+		return c.authorization(login, method, uri, 1)
+	}
+	return ""
+}
+
+// ReadAll reads what a camera says through a dialogue.
+func ReadAll(said io.Reader) ([]byte, error) {
+	return io.ReadAll(newDialogue(readConn{Reader: said}, inventory.Login{}))
+}
+
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
