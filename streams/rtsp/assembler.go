@@ -64,6 +64,8 @@ type assembler struct {
 	inFU    bool  // the last NAL unit of buf is not complete
 	held    int
 	sizeWas int // of the last unit: the next one's buffer
+
+	recovery // pictures that are key units without being marked so
 }
 
 func newAssembler(h265 bool, r streams.Receiver) *assembler {
@@ -211,7 +213,7 @@ func (a *assembler) aggregate(b []byte, ts uint32, now time.Time) {
 
 // whole takes one complete NAL unit.
 func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
-	k := a.kindOf(nalu)
+	k := a.alone(a.kindOf(nalu), nalu, ts, now)
 	if k != kindOther && hasStartCode(nalu) {
 		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
 		for part := range splitAnnexB(nalu) {
@@ -239,6 +241,9 @@ func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts ui
 		head = header[:]
 	}
 	start, end := flags&0x80 != 0, flags&0x40 != 0
+	if start && !end {
+		k = a.alone(k, append(bytes.Clone(head), b[:min(len(b), maxPrefix)]...), ts, now)
+	}
 	switch {
 	case start && end: // forbidden, and sent by some
 		a.whole(append(bytes.Clone(head), b...), ts, now)
@@ -382,6 +387,7 @@ func (a *assembler) finish(now time.Time) {
 			}
 		}
 	}
+	nalus = a.marked(nalus)
 	a.useParams()
 	switch {
 	case len(nalus) == 0:

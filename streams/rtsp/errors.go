@@ -2,7 +2,6 @@ package rtsp
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -103,6 +102,9 @@ func reasonOfProtocol(err error) streams.Reason {
 	if _, ok := errors.AsType[liberrors.ErrClientTCPTimeout](err); ok {
 		return streams.ReasonStalled
 	}
+	if _, ok := errors.AsType[liberrors.ErrClientUDPTimeout](err); ok {
+		return streams.ReasonStalled
+	}
 	if _, ok := errors.AsType[liberrors.ErrClientTerminated](err); ok {
 		return streams.ReasonClosed
 	}
@@ -112,10 +114,38 @@ func reasonOfProtocol(err error) streams.Reason {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return streams.ReasonNotRTSP
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return streams.ReasonConfig // a person must trust or replace it
+	if unreadable(err) {
+		return streams.ReasonUnsupported
 	}
 	return streams.ReasonNone
+}
+
+// unreadable tells whether the camera keeps to the protocol, and says
+// something that the library cannot read.
+func unreadable(err error) bool {
+	if _, ok := errors.AsType[liberrors.ErrClientSDPInvalid](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientContentTypeMissing](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientContentTypeUnsupported](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientServerRequestedTCP](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalid](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalidDelivery](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderNoInterleavedIDs](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalidInterleavedIDs](err)
+	return ok
 }
 
 // reasonOfStatus names a refusal by its status code (RFC 2326 section 7.1.1).

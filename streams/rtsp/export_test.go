@@ -1,12 +1,14 @@
 package rtsp
 
 import (
+	"io"
 	"net"
 	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -58,3 +60,35 @@ func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c.report(sr)
 	return c.at(timestamp)
 }
+
+// Memory is what the opener remembers of cameras.
+type Memory = memory
+
+// Note keeps that UDP worked where TCP was refused.
+func (m *memory) Note(addr string) { m.note(addr) }
+
+// UDPOnly tells whether it did lately.
+func (m *memory) UDPOnly(addr string) bool { return m.udpOnly(addr) }
+
+// Len is how many cameras are remembered.
+func (m *memory) Len() int { return len(m.until) }
+
+// Authorize answers the strongest challenge, "" when none is known.
+func Authorize(login inventory.Login, method, uri string, offers ...string) string {
+	if c := strongest(offers); c != nil {
+		return c.authorization(login, method, uri, 1)
+	}
+	return ""
+}
+
+// ReadAll reads what a camera says through a dialogue.
+func ReadAll(said io.Reader) ([]byte, error) {
+	return io.ReadAll(newDialogue(readConn{Reader: said}, inventory.Login{}))
+}
+
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }

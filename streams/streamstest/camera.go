@@ -2,12 +2,16 @@ package streamstest
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4"
+	"github.com/bluenviron/gortsplib/v4/pkg/auth"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
@@ -37,6 +41,13 @@ var (
 type Options struct {
 	// Username and Password ask for a login (digest).
 	Username, Password string
+	// AuthMethods are the ways to log in that it offers; nil means Basic and
+	// Digest MD5.
+	AuthMethods []auth.VerifyMethod
+	// TLS makes it an rtsps camera.
+	TLS *tls.Config
+	// UDP offers UDP beside TCP, UDPOnly answers 461 to whoever asks for TCP.
+	UDP, UDPOnly bool
 	// H265 makes the track H.265.
 	H265 bool
 	// NoParams leaves the parameter sets out of the SDP.
@@ -96,19 +107,39 @@ func New(tb testing.TB, o Options) *Camera {
 		tb.Fatal(err)
 	}
 	c.ln = &listener{Listener: ln, c: c}
-	c.server = &gortsplib.Server{
-		Handler: (*handler)(c), RTSPAddress: ln.Addr().String(), WriteQueueSize: 4096,
-		Listen: func(string, string) (net.Listener, error) { return c.ln, nil },
-	}
-	if err := c.server.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	c.start(tb)
 	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: &description.Session{Medias: medias}}
 	if err := c.stream.Initialize(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(c.Stop)
 	return c
+}
+
+// start starts the server; over UDP it looks for two neighbouring free ports.
+func (c *Camera) start(tb testing.TB) {
+	tb.Helper()
+	var err error
+	for range 100 {
+		c.server = &gortsplib.Server{
+			Handler: (*handler)(c), RTSPAddress: c.ln.Addr().String(), WriteQueueSize: 4096,
+			AuthMethods: c.o.AuthMethods, TLSConfig: c.o.TLS,
+			Listen: func(string, string) (net.Listener, error) { return c.ln, nil },
+		}
+		if !c.o.UDP && !c.o.UDPOnly {
+			err = c.server.Start()
+			break
+		}
+		port := 20_000 + 2*rand.IntN(20_000)
+		c.server.UDPRTPAddress = fmt.Sprintf("127.0.0.1:%d", port)
+		c.server.UDPRTCPAddress = fmt.Sprintf("127.0.0.1:%d", port+1)
+		if err = c.server.Start(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 func (c *Camera) format(tb testing.TB) format.Format {
@@ -153,7 +184,12 @@ func (c *Camera) Stop() {
 func (c *Camera) Addr() string { return c.ln.Addr().String() }
 
 // URL is the stream's address.
-func (c *Camera) URL() string { return "rtsp://" + c.Addr() + "/main" }
+func (c *Camera) URL() string {
+	if c.o.TLS != nil {
+		return "rtsps://" + c.Addr() + "/main"
+	}
+	return "rtsp://" + c.Addr() + "/main"
+}
 
 // Plays counts the sessions that were ever granted PLAY.
 func (c *Camera) Plays() int { return c.get(&c.plays) }
@@ -299,6 +335,9 @@ func (h *handler) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Respons
 	res, stream, err := h.admit(ctx.Conn, ctx.Request)
 	if res.StatusCode != base.StatusOK {
 		return res, stream, err
+	}
+	if h.o.UDPOnly && ctx.Transport == gortsplib.TransportTCP {
+		return &base.Response{StatusCode: base.StatusUnsupportedTransport}, nil, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
