@@ -133,6 +133,9 @@ func (a *assembler) push(p *rtp.Packet, now time.Time) {
 	}
 	a.seq, a.started = p.SequenceNumber, true
 
+	if a.active && a.inFU && p.Timestamp != a.ts && a.continues(p.Payload) {
+		a.ts = p.Timestamp // some cameras count on inside a picture
+	}
 	if p.Timestamp != a.ts { // also with a camera that sets no marker
 		a.pass(now)
 		if a.active {
@@ -151,6 +154,15 @@ func (a *assembler) push(p *rtp.Packet, now time.Time) {
 	if a.active && !a.inFU && len(a.ends) > 0 {
 		a.finish(now)
 	}
+}
+
+// continues tells whether a payload is a piece of a NAL unit that began
+// earlier.
+func (a *assembler) continues(b []byte) bool {
+	if a.h265 {
+		return len(b) > 2 && b[0]>>1&0x3f == 49 && b[2]&0x80 == 0
+	}
+	return len(b) > 1 && b[0]&0x1f == 28 && b[1]&0x80 == 0
 }
 
 // pass tells of a key unit that came whole although nobody takes it.
