@@ -59,7 +59,7 @@ func transportFaults() []Fault {
 			slow: func(t *conversation, _ *request, b []byte) error { return t.dribble(b) },
 		},
 		{
-			ID: "3-slow-header", Summary: "sends its headers at one byte a second", Reasons: is(streams.ReasonTimeout),
+			ID: "3-slow-header", Summary: "sends its headers at one byte a second", Reasons: is(streams.ReasonTimeout, streams.ReasonProtocol),
 			slow: func(t *conversation, _ *request, b []byte) error {
 				line := bytes.IndexByte(b, '\n') + 1
 				if err := t.write(b[:line]); err != nil {
@@ -102,7 +102,7 @@ func transportFaults() []Fault {
 			},
 		},
 		{
-			ID: "6-blank-last-line", Summary: "ends its headers with a line of one space", Reasons: is(streams.ReasonTimeout, streams.ReasonProtocol),
+			ID: "6-blank-last-line", Summary: "ends its headers with a line of one space",
 			raw: func(_ *conversation, _ *request, b []byte) []byte {
 				return bytes.Replace(b, []byte("\r\n\r\n"), []byte("\r\n \r\n\r\n"), 1)
 			},
@@ -129,7 +129,7 @@ func transportFaults() []Fault {
 				if r.method != "PLAY" {
 					return b
 				}
-				p := &packet{kind: payloadType, seq: t.seq - 1, stamp: t.stamp - 1, ssrc: t.from, payload: []byte{1, 2, 3}}
+				p := &packet{kind: payloadType, seq: t.seq - 1, stamp: t.stamp - 1, ssrc: t.from, payload: drawn().skip}
 				return append(frame(t.channels[0], p.bytes()), b...)
 			},
 		},
@@ -172,7 +172,7 @@ func transportFaults() []Fault {
 			answer: header("SETUP", "Transport", "RTP/AVP/TCP;unicast;interleaved=0"),
 		},
 		{
-			ID: "11-same-channel", Summary: "names one channel twice", Reasons: is(streams.ReasonProtocol),
+			ID: "11-same-channel", Summary: "names one channel twice", Reasons: is(streams.ReasonUnsupported),
 			answer: header("SETUP", "Transport", "RTP/AVP/TCP;unicast;interleaved=0-0"),
 		},
 		{

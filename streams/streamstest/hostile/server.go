@@ -34,6 +34,7 @@ type Server struct {
 	plays     int
 	playing   int
 	lastTry   time.Time
+	tries     int // connections since the fault began
 }
 
 // New makes a camera that runs with the first connection.
@@ -102,6 +103,8 @@ func (s *Server) meet(c net.Conn, said []byte) (*conversation, bool) {
 	t := newConversation(s, s.fault, c, said)
 	t.since, s.lastTry = time.Since(s.lastTry), time.Now()
 	s.dials++
+	s.tries++
+	t.try = s.tries
 	s.talks[t] = struct{}{}
 	return t, true
 }
@@ -110,7 +113,7 @@ func (s *Server) meet(c net.Conn, said []byte) (*conversation, bool) {
 // comes next is played from its beginning.
 func (s *Server) Play(f Fault) {
 	s.mu.Lock()
-	s.fault = f
+	s.fault, s.tries = f, 0
 	s.cond.Broadcast()
 	s.mu.Unlock()
 	s.Cut()

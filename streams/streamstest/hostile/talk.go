@@ -92,6 +92,7 @@ type conversation struct {
 	server *Server
 	fault  Fault
 	since  time.Duration // since the connection before
+	try    int           // counts the connections since the fault began
 	tcp    net.Conn
 	conn   net.Conn // tcp, or TLS over it
 	in     *bufio.Reader
