@@ -104,3 +104,12 @@ func CodecOf(f format.Format) streams.Codec { return codecOf(f) }
 func Fingerprint(server string, sdp, certificate []byte) string {
 	return fingerprint(server, sdp, certificate)
 }
+
+// MJPEG is the depacketizer of motion JPEG.
+type MJPEG = mjpeg
+
+// NewMJPEG makes one.
+func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
+
+// Push hands it a packet.
+func (m *mjpeg) Push(p *rtp.Packet, now time.Time) { m.push(p, now) }
