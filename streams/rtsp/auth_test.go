@@ -157,20 +157,20 @@ func TestNoncesThatChange(t *testing.T) {
 		return `WWW-Authenticate: Digest realm="r", nonce="` + nonce + "\", stale=TRUE\r\n"
 	}
 	tests := map[string]struct {
-		cam      picky
+		cam      *picky
 		password inventory.Secret
 		want     streams.Reason
 		logins   int // requests with a login
 	}{
-		"one nonce":                      {picky{nonce: same, header: plain}, "p", "", 3},
-		"a new nonce with every request": {picky{nonce: each, header: plain}, "p", "", 5},
-		"stale with every request":       {picky{nonce: each, header: stale}, "p", "", 5},
-		"wrong password":                 {picky{nonce: same, header: plain}, "x", streams.ReasonAuth, 1},
-		"wrong password, new nonces":     {picky{nonce: each, header: plain}, "x", streams.ReasonAuth, 1},
-		"wrong password, always stale":   {picky{nonce: each, header: stale}, "x", streams.ReasonAuth, 2},
-		"no WWW-Authenticate":            {picky{nonce: same, header: func(string) string { return "" }}, "p", streams.ReasonAuth, 0},
-		"no login known":                 {picky{nonce: same, header: plain}, "", streams.ReasonAuth, 0},
-		"an algorithm that is not known": {picky{nonce: same, header: func(string) string {
+		"one nonce":                      {&picky{nonce: same, header: plain}, "p", "", 3},
+		"a new nonce with every request": {&picky{nonce: each, header: plain}, "p", "", 5},
+		"stale with every request":       {&picky{nonce: each, header: stale}, "p", "", 5},
+		"wrong password":                 {&picky{nonce: same, header: plain}, "x", streams.ReasonAuth, 1},
+		"wrong password, new nonces":     {&picky{nonce: each, header: plain}, "x", streams.ReasonAuth, 1},
+		"wrong password, always stale":   {&picky{nonce: each, header: stale}, "x", streams.ReasonAuth, 2},
+		"no WWW-Authenticate":            {&picky{nonce: same, header: func(string) string { return "" }}, "p", streams.ReasonAuth, 0},
+		"no login known":                 {&picky{nonce: same, header: plain}, "", streams.ReasonAuth, 0},
+		"an algorithm that is not known": {&picky{nonce: same, header: func(string) string {
 			return `WWW-Authenticate: Digest realm="r", nonce="n", algorithm="rot13"` + "\r\n"
 		}}, "p", streams.ReasonAuth, 0},
 	}

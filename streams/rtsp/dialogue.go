@@ -47,7 +47,7 @@ type dialogue struct {
 	uses    int        // how often its nonce was used
 	proven  bool       // the camera accepted this login before
 	unknown bool       // the camera asks for a login in no way that we know
-	answer  []byte     // the newest answer as the camera sent it, cut short
+	answer  []byte     // the newest answer as the camera sent it, at most maxKept
 	server  string     // what it says of its software
 	sdp     []byte     // the newest description as the camera sent it
 	noPorts bool       // it answered SETUP without its ports
@@ -445,22 +445,24 @@ func (d *dialogue) asksStrangely() bool {
 	return d.unknown
 }
 
-// tracks names what the camera described.
-func (d *dialogue) tracks() string {
+// described names the tracks of the camera's description, and returns its
+// beginning.
+func (d *dialogue) described() (tracks, begins string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := parseSDP(d.sdp)
-	return strings.Join(s.tracks(), ", ")
+	return strings.Join(s.tracks(), ", "), string(d.sdp)
 }
 
 // evidence is the newest answer as the camera sent it, without the password.
-func (d *dialogue) evidence(password string) []byte {
+func (d *dialogue) evidence() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if password == "" {
-		return bytes.Clone(d.answer)
+	b := hide(string(d.answer), d.login)
+	if len(d.answer) == maxKept {
+		b = b[:max(0, len(b)-4*(len(d.login.Username)+len(d.login.Password)))] // where a password may be cut
 	}
-	return bytes.ReplaceAll(d.answer, []byte(password), []byte("…"))
+	return []byte(b[:min(len(b), maxKept)])
 }
 
 // fingerprint is of the device that the conversation is with.

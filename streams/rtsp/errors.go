@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -38,6 +40,17 @@ func clip(s string) string {
 	return s
 }
 
+// hide takes the password out of text that a camera sent, also as it went in a
+// header.
+func hide(s string, login inventory.Login) string {
+	password := login.Password.Reveal()
+	if password == "" {
+		return s
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(login.Username + ":" + password))
+	return strings.NewReplacer(basic, "…", password, "…").Replace(s)
+}
+
 // cameraError keeps the cause for errors.Is, and shows a safe text: quoted,
 // cut short, and without the password that a hostile camera may send back.
 type cameraError struct {
@@ -50,17 +63,14 @@ func (e *cameraError) Error() string { return e.text }
 func (e *cameraError) Unwrap() error { return e.cause }
 
 // explain gives an error of the library or the system its Reason.
-func explain(at stage, err error, password string) error {
+func explain(at stage, err error, login inventory.Login) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*streams.Error](err); ok {
 		return e
 	}
-	text := err.Error()
-	if password != "" {
-		text = strings.ReplaceAll(text, password, "…")
-	}
+	text := hide(err.Error(), login)
 	safe := &cameraError{text: string(at) + ": " + strconv.Quote(clip(text)), cause: err}
 	return &streams.Error{Reason: reasonOf(at, err), Err: safe}
 }

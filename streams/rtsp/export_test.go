@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
@@ -92,3 +93,23 @@ type readConn struct {
 }
 
 func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+
+// RepairSDP makes a description one that the library reads.
+func RepairSDP(b []byte) []byte { return repairSDP(b) }
+
+// CodecOf names a track's codec.
+func CodecOf(f format.Format) streams.Codec { return codecOf(f) }
+
+// Fingerprint hashes what a device says of itself.
+func Fingerprint(server string, sdp, certificate []byte) string {
+	return fingerprint(server, sdp, certificate)
+}
+
+// MJPEG is the depacketizer of motion JPEG.
+type MJPEG = mjpeg
+
+// NewMJPEG makes one.
+func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
+
+// Push hands it a packet.
+func (m *mjpeg) Push(p *rtp.Packet, now time.Time) { m.push(p, now) }

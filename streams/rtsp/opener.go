@@ -82,9 +82,9 @@ const answerWithin = 10 * time.Second
 
 // session is a playing conversation.
 type session struct {
-	client   *gortsplib.Client
-	password string
-	silent   func() // hears that no packet came over UDP
+	client *gortsplib.Client
+	login  inventory.Login
+	silent func() // hears that no packet came over UDP
 
 	once sync.Once
 	err  error
@@ -147,14 +147,14 @@ func (h *handshake) open(ctx context.Context) (*session, error) {
 		client.Close()
 		return nil, h.explain(err)
 	}
-	return &session{client: client, password: h.t.Login.Password.Reveal()}, nil
+	return &session{client: client, login: h.t.Login}, nil
 }
 
 // Wait implements streams.Session.
 func (s *session) Wait() error {
 	err := s.client.Wait()
 	s.once.Do(func() {
-		s.err = explain(stagePlaying, err, s.password)
+		s.err = explain(stagePlaying, err, s.login)
 		if _, ok := errors.AsType[liberrors.ErrClientUDPTimeout](err); ok {
 			s.silent() // next time TCP is asked for again
 		}
@@ -262,7 +262,7 @@ func (h *handshake) newClient() *gortsplib.Client {
 // handshake is such a redirect.
 func (h *handshake) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if h.conn != nil {
-		return nil, streams.Errorf(streams.ReasonRedirect, "the camera redirects to %q; the gateway follows no redirect, enter the new address if it is right", clip(address))
+		return nil, streams.Errorf(streams.ReasonRedirect, "the camera redirects to %q; the gateway follows no redirect, enter the new address if it is right", clip(hide(address, h.t.Login)))
 	}
 	c, err := h.o.Dial(ctx, network, address)
 	if err != nil {
@@ -288,6 +288,13 @@ func (h *handshake) dial(ctx context.Context, network, address string) (net.Conn
 func (h *handshake) play(c *gortsplib.Client) error {
 	h.stage = stageDescribe
 	desc, _, err := c.Describe(h.u)
+	if _, ok := errors.AsType[liberrors.ErrClientSDPInvalid](err); ok {
+		tracks, begins := h.words.described()
+		if tracks != "" {
+			return unsupportedTracks(hide(tracks, h.t.Login))
+		}
+		return streams.Errorf(streams.ReasonUnsupported, "the camera's description cannot be read: %q; it begins %q", clip(hide(err.Error(), h.t.Login)), clip(hide(begins, h.t.Login)))
+	}
 	if err != nil {
 		return err
 	}
@@ -296,7 +303,7 @@ func (h *handshake) play(c *gortsplib.Client) error {
 		return err
 	}
 	if u, err := medi.URL(desc.BaseURL); err != nil || u == nil {
-		return streams.Errorf(streams.ReasonUnsupported, "the address of its video track cannot be read: %q", clip(medi.Control))
+		return streams.Errorf(streams.ReasonUnsupported, "the address of its video track cannot be read: %q", clip(hide(medi.Control, h.t.Login)))
 	}
 	h.stage = stageSetup
 	rtpPort := 0
@@ -370,9 +377,13 @@ func (h *handshake) videoOf(desc *description.Session) (*description.Media, form
 		}
 	}
 	if found == "" {
-		found = h.words.tracks()
+		found, _ = h.words.described()
 	}
-	return nil, nil, streams.Errorf(streams.ReasonUnsupported, "the camera offers %q; the gateway reads H.264, H.265 and motion JPEG video", clip(found))
+	return nil, nil, unsupportedTracks(hide(found, h.t.Login))
+}
+
+func unsupportedTracks(found string) error {
+	return streams.Errorf(streams.ReasonUnsupported, "the camera offers %q; the gateway reads H.264, H.265 and motion JPEG video", clip(found))
 }
 
 // codecOf names a track's codec, "" for one that the gateway cannot read. The
@@ -416,14 +427,13 @@ func trackOf(f format.Format, r streams.Receiver, clock *senderClock) track {
 // explain makes a failed handshake an error with a Reason, and keeps what the
 // gateway could not read.
 func (h *handshake) explain(err error) error {
-	password := h.t.Login.Password.Reveal()
-	out := explain(h.stage, err, password)
+	out := explain(h.stage, err, h.t.Login)
 	if h.words == nil {
 		return out
 	}
 	switch streams.ReasonOf(out) {
 	case streams.ReasonUnsupported, streams.ReasonProtocol:
-		if b := h.words.evidence(password); len(b) > 0 {
+		if b := h.words.evidence(); len(b) > 0 {
 			h.o.Kept(h.t.Camera, string(h.stage), b)
 		}
 	case streams.ReasonAuth:

@@ -1,9 +1,12 @@
 package streamstest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -17,6 +20,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph264"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph265"
+	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmjpeg"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -48,8 +52,8 @@ type Options struct {
 	TLS *tls.Config
 	// UDP offers UDP beside TCP, UDPOnly answers 461 to whoever asks for TCP.
 	UDP, UDPOnly bool
-	// H265 makes the track H.265.
-	H265 bool
+	// H265 makes the track H.265, MJPEG motion JPEG.
+	H265, MJPEG bool
 	// NoParams leaves the parameter sets out of the SDP.
 	NoParams bool
 	// Medias replaces the tracks that DESCRIBE offers.
@@ -144,6 +148,14 @@ func (c *Camera) start(tb testing.TB) {
 
 func (c *Camera) format(tb testing.TB) format.Format {
 	tb.Helper()
+	if c.o.MJPEG {
+		e := &rtpmjpeg.Encoder{PayloadMaxSize: 1400}
+		if err := e.Init(); err != nil {
+			tb.Fatal(err)
+		}
+		c.encode = func(unit [][]byte) ([]*rtp.Packet, error) { return e.Encode(unit[0]) }
+		return &format.MJPEG{}
+	}
 	if c.o.H265 {
 		f := &format.H265{PayloadTyp: 96}
 		if !c.o.NoParams {
@@ -221,9 +233,12 @@ func (c *Camera) await(ok func() bool) {
 	}
 }
 
-// KeyUnit returns the NAL units of a key unit with its parameter sets;
-// fill tells one unit from another.
+// KeyUnit returns the NAL units of a key unit with its parameter sets, or one
+// JPEG file; fill tells one unit from another.
 func (c *Camera) KeyUnit(fill byte) [][]byte {
+	if c.o.MJPEG {
+		return [][]byte{JPEG(fill)}
+	}
 	head, params := []byte{0x65, 0x88}, [][]byte{SPS, PPS}
 	if c.o.H265 {
 		head, params = []byte{0x26, 0x01}, [][]byte{VPS265, SPS265, PPS265}
@@ -238,6 +253,20 @@ func (c *Camera) DeltaUnit(fill byte) [][]byte {
 		head = []byte{0x02, 0x01}
 	}
 	return [][]byte{nalu(head, fill, c.o.Delta)}
+}
+
+// JPEG returns a file of 320 × 240 pixels whose luma varies around fill.
+func JPEG(fill byte) []byte {
+	img := image.NewYCbCr(image.Rect(0, 0, 320, 240), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		img.Y[i] = fill + byte(i*i>>3)&15
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 128, 128
+	}
+	var b bytes.Buffer
+	_ = jpeg.Encode(&b, img, &jpeg.Options{Quality: 90}) // a buffer takes all
+	return b.Bytes()
 }
 
 func nalu(head []byte, fill byte, size int) []byte {
