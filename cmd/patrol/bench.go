@@ -48,7 +48,7 @@ func newBench() *cobra.Command {
 		Use: "bench", Short: "Measure the gateway on this machine", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(ingest)
+	cmd.AddCommand(ingest, newBenchFloor())
 	return cmd
 }
 
