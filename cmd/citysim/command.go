@@ -55,7 +55,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand())
+	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand(), kindsCommand())
 	return root
 }
 
@@ -211,6 +211,20 @@ func inventoryCommand() *cobra.Command {
 	cmd.Flags().StringVar(&form, "format", "csv", "csv (cameras) or geojson (grid)")
 	cmd.Flags().DurationVar(&interval, "interval", 5*time.Second, "time between samples of every camera")
 	return cmd
+}
+
+func kindsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "kinds", Short: "List what may happen: each kind, and whether it happens in the scene, to the picture or to the connection", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, k := range play.Kinds() {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", k, k.Befalls()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 func renderCommand() *cobra.Command {
