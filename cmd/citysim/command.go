@@ -32,6 +32,7 @@ type cityFlags struct {
 	seed     uint64
 	cameras  int
 	hosts    int
+	scenes   int
 	listen   string
 	username string
 	password string
@@ -42,6 +43,7 @@ func (f *cityFlags) add(cmd *cobra.Command) {
 	flags.Uint64Var(&f.seed, "seed", 1, "the city; the same seed is the same city")
 	flags.IntVar(&f.cameras, "cameras", 20, "number of cameras")
 	flags.IntVar(&f.hosts, "hosts", 0, "spread the cameras over 127.0.1.1 … 127.0.1.K (0: all at --listen)")
+	flags.IntVar(&f.scenes, "scenes", 0, "how many scenes the cameras share, an even number (0: one each up to 200 cameras, 100 beyond)")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8554", "host:port of RTSP; stills are one port above; port 0 takes free ones")
 	flags.StringVar(&f.username, "user", "citysim", "the cameras' user name")
 	flags.StringVar(&f.password, "password", "citysim", "the cameras' password")
@@ -53,7 +55,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand())
+	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand(), kindsCommand())
 	return root
 }
 
@@ -66,7 +68,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 func serveCommand() *cobra.Command {
 	var f cityFlags
-	var media, script, faults, ledger string
+	var media, script, faults, ledger, firstKey string
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the city's cameras until interrupted", Args: noArgs,
 		Long: `Serve the city's cameras until interrupted.
@@ -83,9 +85,15 @@ Faults are the same rows with the kinds offline silent wrong_password
 no_connections http_server corrupt_h264. Either file may hold either kind. A row
 waits while another one runs before its camera.
 
-One port above RTSP: GET /cam/ID/still.jpg (login), GET /ledger, and
-POST /happenings with a row as JSON, which is due at once.`,
+One port above RTSP: GET /cam/ID/still.jpg (login; ETag and Last-Modified),
+GET /ledger, and POST /happenings with a row as JSON, which is due at once.
+POST /outage {"hosts":["127.0.1.1"],"for":"60s","how":"refuse"} takes hosts away
+("all" of them; how is refuse, or silent). GET /counters tells what connections
+there were, in all and by host, POST /counters/reset begins anew.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if firstKey != "now" && firstKey != "gop" {
+				return usageError{fmt.Errorf("--first-key %q: want now or gop", firstKey)}
+			}
 			rows, err := scripts(f, script, faults)
 			if err != nil {
 				return usageError{err}
@@ -106,8 +114,9 @@ POST /happenings with a row as JSON, which is due at once.`,
 			log := slog.New(tint.NewHandler(cmd.ErrOrStderr(), &tint.Options{TimeFormat: time.TimeOnly, NoColor: true}))
 			var tell error
 			server, err := play.New(play.Options{
-				Seed: f.seed, Cameras: f.cameras, Hosts: f.hosts, Username: f.username, Password: inventory.Secret(f.password),
+				Seed: f.seed, Cameras: f.cameras, Hosts: f.hosts, Scenes: f.scenes, Username: f.username, Password: inventory.Secret(f.password),
 				Listen: f.listen, Media: media, Rows: rows, Ledger: play.NewLedger(out), Library: library, Logger: log,
+				FirstKeyNow: firstKey == "now",
 				Ready: func(listen string) {
 					tell = json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"listen": listen, "cameras": f.cameras})
 				},
@@ -119,6 +128,7 @@ POST /happenings with a row as JSON, which is due at once.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&firstKey, "first-key", "gop", "what follows PLAY: a key unit (now), or what a random moment of the GOP brings (gop)")
 	cmd.Flags().StringVar(&media, "media", "", "play the video files of this folder instead of scenes")
 	cmd.Flags().StringVar(&script, "script", "none", "what happens: demo, random:SEED, none, or a YAML file")
 	cmd.Flags().StringVar(&faults, "faults", "", "what befalls connections: a YAML file")
@@ -181,7 +191,7 @@ func inventoryCommand() *cobra.Command {
 		Use: "inventory", Short: "Write the city's cameras as CSV, or its grid as GeoJSON", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := city.New(city.Options{
-				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts,
+				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts, Scenes: f.scenes,
 				Username: f.username, Password: inventory.Secret(f.password), Interval: interval,
 			})
 			if err != nil {
@@ -201,6 +211,20 @@ func inventoryCommand() *cobra.Command {
 	cmd.Flags().StringVar(&form, "format", "csv", "csv (cameras) or geojson (grid)")
 	cmd.Flags().DurationVar(&interval, "interval", 5*time.Second, "time between samples of every camera")
 	return cmd
+}
+
+func kindsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "kinds", Short: "List what may happen: each kind, and whether it happens in the scene, to the picture or to the connection", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, k := range play.Kinds() {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", k, k.Befalls()); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
 }
 
 func renderCommand() *cobra.Command {

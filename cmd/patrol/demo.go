@@ -124,15 +124,21 @@ type city struct {
 	cameras int
 	// interval between samples of the cameras; 0 leaves the city's own.
 	interval time.Duration
+	more     []string // arguments that its inventory needs, too
 }
 
 func startCity(ctx context.Context, stderr io.Writer, cameras int, args ...string) (*city, error) {
+	return startCityIn(ctx, stderr, nil, cameras, args...)
+}
+
+// startCityIn starts a city at the far end of a line, or beside this program.
+func startCityIn(ctx context.Context, stderr io.Writer, away *veth, cameras int, args ...string) (*city, error) {
 	program, err := sibling("citysim")
 	if err != nil {
 		return nil, err
 	}
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--cameras", strconv.Itoa(cameras)}, args...)
-	c, err := startChild(ctx, stderr, program, args...)
+	args = append([]string{"serve", "--listen", away.listen(), "--cameras", strconv.Itoa(cameras)}, args...)
+	c, err := startChild(ctx, stderr, away.command(program), away.arguments(program, args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +153,7 @@ func startCity(ctx context.Context, stderr io.Writer, cameras int, args ...strin
 // inventory is the city's cameras as CSV or its cells as GeoJSON.
 func (c *city) inventory(ctx context.Context, format string) ([]byte, error) {
 	args := []string{"inventory", "--cameras", strconv.Itoa(c.cameras), "--format", format, "--listen", c.listen}
+	args = append(args, c.more...)
 	if c.interval > 0 {
 		args = append(args, "--interval", c.interval.String())
 	}

@@ -25,6 +25,19 @@ const clockTicks = 100
 type usage struct {
 	CPU time.Duration // user and system
 	PSS int64         // bytes
+	// Calls are those of the read(2) and write(2) families;
+	// Switches how often a thread gave the processor up.
+	Calls, Switches int64
+}
+
+// plus adds what another process has used.
+func (u usage) plus(o usage) usage {
+	return usage{u.CPU + o.CPU, u.PSS + o.PSS, u.Calls + o.Calls, u.Switches + o.Switches}
+}
+
+// since is what was used since an earlier reading; memory is what it is now.
+func (u usage) since(o usage) usage {
+	return usage{u.CPU - o.CPU, u.PSS, u.Calls - o.Calls, u.Switches - o.Switches}
 }
 
 // usageOf reads one process's share from /proc.
@@ -50,16 +63,43 @@ func usageOf(pid int) (usage, error) {
 	if err != nil {
 		return u, err
 	}
-	for line := range strings.Lines(string(rollup)) {
-		if v, ok := strings.CutPrefix(line, "Pss:"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			if err != nil {
-				return u, err
+	u.PSS = field(rollup, "Pss:") << 10
+	return u, u.readCalls(pid)
+}
+
+// readCalls reads the calls and switches of every thread. Threads that have
+// ended count no more; Go ends few.
+func (u *usage) readCalls(pid int) error {
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return err
+	}
+	u.Calls = field(io, "syscr:") + field(io, "syscw:")
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		status, err := os.ReadFile(t)
+		if err != nil {
+			continue // the thread has ended meanwhile
+		}
+		u.Switches += field(status, "voluntary_ctxt_switches:") + field(status, "nonvoluntary_ctxt_switches:")
+	}
+	return nil
+}
+
+// field is the number after a name in one of the files of /proc, or 0.
+func field(b []byte, name string) int64 {
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, name); ok {
+			if f := strings.Fields(v); len(f) > 0 {
+				n, _ := strconv.ParseInt(f[0], 10, 64)
+				return n
 			}
-			u.PSS = kb << 10
 		}
 	}
-	return u, nil
+	return 0
 }
 
 // childrenOf lists the direct children of a process.

@@ -64,7 +64,8 @@ type assembler struct {
 	held    int
 	sizeWas int // of the last unit: the next one's buffer
 
-	delta *deltas // nil when nobody hears of other pictures
+	delta    *deltas // nil when nobody hears of other pictures
+	recovery         // pictures that are key units without being marked so
 }
 
 func newAssembler(h265 bool, r streams.Receiver) *assembler {
@@ -147,7 +148,7 @@ func kindH265(t byte) kind {
 }
 
 // push takes the next packet. What it keeps it copies.
-func (a *assembler) push(h header, payload []byte, now time.Time) {
+func (a *assembler) push(h rtpHeader, payload []byte, now time.Time) {
 	if a.started && h.seq != a.seq+1 {
 		if h.seq == a.seq {
 			return // sent twice
@@ -156,6 +157,9 @@ func (a *assembler) push(h header, payload []byte, now time.Time) {
 	}
 	a.seq, a.started = h.seq, true
 
+	if a.active && a.inFU && h.timestamp != a.ts && a.continues(payload) {
+		a.ts = h.timestamp // some cameras count on inside a picture
+	}
 	if h.timestamp != a.ts { // also with a camera that sets no marker
 		a.pass(now)
 		if a.active {
@@ -199,7 +203,7 @@ func (a *assembler) restart() {
 }
 
 // deltaPacket counts a packet's bytes to the picture of its time.
-func (a *assembler) deltaPacket(h header, size int, now time.Time) {
+func (a *assembler) deltaPacket(h rtpHeader, size int, now time.Time) {
 	d := a.delta
 	if h.timestamp != d.ts {
 		a.endDelta(now)
@@ -247,6 +251,15 @@ func (a *assembler) staleDelta() {
 	if a.delta != nil {
 		a.delta.stale = true
 	}
+}
+
+// continues tells whether a payload is a piece of a NAL unit that began
+// earlier.
+func (a *assembler) continues(b []byte) bool {
+	if a.h265 {
+		return len(b) > 2 && b[0]>>1&0x3f == 49 && b[2]&0x80 == 0
+	}
+	return len(b) > 1 && b[0]&0x1f == 28 && b[1]&0x80 == 0
 }
 
 // pass tells of a key unit that came whole although nobody takes it.
@@ -309,10 +322,10 @@ func (a *assembler) aggregate(b []byte, ts uint32, now time.Time) {
 
 // whole takes one complete NAL unit.
 func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
-	k := a.kindOf(nalu)
 	if a.inFU {
 		a.endNALU() // the camera forgot the end bit
 	}
+	k := a.alone(a.kindOf(nalu), nalu, ts, now)
 	if (k.param() || k == kindKey) && hasStartCode(nalu) {
 		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
 		for part := range splitAnnexB(nalu) {
@@ -343,6 +356,16 @@ func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts ui
 		head = header[:]
 	}
 	start, end := flags&0x80 != 0, flags&0x40 != 0
+	if len(b) == 0 && !start && !end {
+		return // some cameras send empty ones in between
+	}
+	if start && !end {
+		var prefix []byte
+		if a.seeksKeys(k, now) {
+			prefix = append(bytes.Clone(head), b[:min(len(b), maxPrefix)]...)
+		}
+		k = a.alone(k, prefix, ts, now)
+	}
 	switch {
 	case start && end: // forbidden, and sent by some
 		a.whole(append(bytes.Clone(head), b...), ts, now)
@@ -490,6 +513,7 @@ func (a *assembler) finish(now time.Time) {
 			}
 		}
 	}
+	nalus = a.marked(nalus)
 	a.useParams()
 	switch {
 	case len(nalus) == 0:

@@ -1,12 +1,15 @@
 package rtsp
 
 import (
+	"io"
 	"net"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -57,7 +60,7 @@ func NewAssembler(h265 bool, r streams.Receiver, params ...[]byte) *Assembler {
 
 // Push hands it a packet.
 func (a *assembler) Push(p *rtp.Packet, now time.Time) {
-	a.push(header{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
+	a.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
 }
 
 // CameraTime runs a sender report and asks for a timestamp.
@@ -65,4 +68,58 @@ func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c := senderClock{rate: rate}
 	c.report(sr.NTPTime, sr.RTPTime)
 	return c.at(timestamp)
+}
+
+// Memory is what the opener remembers of cameras.
+type Memory = memory
+
+// Note keeps that UDP worked where TCP was refused.
+func (m *memory) Note(addr string) { m.note(addr) }
+
+// UDPOnly tells whether it did lately.
+func (m *memory) UDPOnly(addr string) bool { return m.udpOnly(addr) }
+
+// Len is how many cameras are remembered.
+func (m *memory) Len() int { return len(m.until) }
+
+// Authorize answers the strongest challenge, "" when none is known.
+func Authorize(login inventory.Login, method, uri string, offers ...string) string {
+	if c := strongest(offers); c != nil {
+		return c.authorization(login, method, uri, 1)
+	}
+	return ""
+}
+
+// ReadAll reads what a camera says through a dialogue.
+func ReadAll(said io.Reader) ([]byte, error) {
+	return io.ReadAll(newDialogue(readConn{Reader: said}, inventory.Login{}))
+}
+
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+
+// RepairSDP makes a description one that the library reads.
+func RepairSDP(b []byte) []byte { return repairSDP(b) }
+
+// CodecOf names a track's codec.
+func CodecOf(f format.Format) streams.Codec { return codecOf(f) }
+
+// Fingerprint hashes what a device says of itself.
+func Fingerprint(server string, sdp, certificate []byte) string {
+	return fingerprint(server, sdp, certificate)
+}
+
+// MJPEG is the depacketizer of motion JPEG.
+type MJPEG = mjpeg
+
+// NewMJPEG makes one.
+func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
+
+// Push hands it a packet.
+func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {
+	m.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
 }

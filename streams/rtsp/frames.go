@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxHead caps the start line and the header of one RTSP message.
-	maxHead = 32 << 10
+	maxHead = 64 << 10
 	// maxBody is what the library takes as a body; it ends the session beyond.
 	maxBody = 128 << 10
 	// feedEvery is how often the library is shown that frames still come: it
@@ -46,7 +46,7 @@ type frames struct {
 	strays  *strays
 	channel int // of the video's RTP, its RTCP is the next; -1 before SETUP
 	payload uint8
-	a       *assembler
+	a       track
 	clock   *senderClock
 
 	pass   []byte // what is for the library
@@ -64,7 +64,7 @@ type frames struct {
 
 // play tells the connection which frames are the video, by the answer to
 // SETUP. It tells whether there are any: not below TLS, and not over UDP.
-func (c *conn) play(transport base.HeaderValue, payloadType uint8, a *assembler, clock *senderClock) bool {
+func (c *conn) play(transport base.HeaderValue, payloadType uint8, a track, clock *senderClock) bool {
 	var t headers.Transport
 	if c.frames == nil || t.Unmarshal(transport) != nil || t.InterleavedIDs == nil {
 		return false
@@ -248,8 +248,8 @@ func contentLength(line []byte) (int, bool) {
 	return int(v), true
 }
 
-// header is what the gateway reads of an RTP header (RFC 3550 section 5.1).
-type header struct {
+// rtpHeader is what the gateway reads of an RTP header (RFC 3550 section 5.1).
+type rtpHeader struct {
 	timestamp   uint32
 	source      uint32
 	seq         uint16
@@ -258,7 +258,7 @@ type header struct {
 }
 
 // parseRTP splits an RTP packet. The payload is part of b, without padding.
-func parseRTP(b []byte) (h header, payload []byte, ok bool) {
+func parseRTP(b []byte) (h rtpHeader, payload []byte, ok bool) {
 	if len(b) < 12 || b[0]>>6 != 2 {
 		return h, nil, false
 	}
@@ -280,7 +280,7 @@ func parseRTP(b []byte) (h header, payload []byte, ok bool) {
 	if from > to {
 		return h, nil, false
 	}
-	return header{
+	return rtpHeader{
 		marker: b[1]&0x80 != 0, payloadType: b[1] & 0x7f,
 		seq:       uint16(b[2])<<8 | uint16(b[3]),
 		timestamp: uint32(b[4])<<24 | uint32(b[5])<<16 | uint32(b[6])<<8 | uint32(b[7]),

@@ -32,6 +32,9 @@ type Options struct {
 	// Hosts spreads the cameras over 127.0.1.1 … 127.0.1.Hosts, with the port
 	// of Listen; 0 keeps them all at Listen.
 	Hosts    int
+	// Scenes is how many scenes the cameras share, an even number; 0 means one
+	// each up to 200 cameras, and 100 beyond.
+	Scenes   int
 	Username string
 	Password inventory.Secret
 	// Interval between samples of every camera; 0 means 5 s.
@@ -52,6 +55,8 @@ func New(o Options) (*City, error) {
 		return nil, fmt.Errorf("%d cameras: want 0 to %d", o.Cameras, MaxCameras)
 	case o.Hosts < 0 || o.Hosts > 254:
 		return nil, fmt.Errorf("%d hosts: want 0 to 254", o.Hosts)
+	case o.Scenes < 0 || o.Scenes%2 != 0:
+		return nil, fmt.Errorf("%d scenes: want an even number, half of them streets and half gates", o.Scenes)
 	case o.Listen == "":
 		return nil, errors.New("no listen address: want one such as 127.0.0.1:8554")
 	case o.Interval != 0 && o.Interval < time.Second:
@@ -71,6 +76,23 @@ func New(o Options) (*City, error) {
 		c.Cameras = append(c.Cameras, cam)
 	}
 	return c, nil
+}
+
+// ownScenes is up to how many cameras each has a scene of its own, and
+// sharedScenes how many there are beyond, unless told otherwise.
+const ownScenes, sharedScenes = 200, 100
+
+// Look returns the index of the scene that a camera looks at: the first camera
+// that does.
+func (o Options) Look(index int) int {
+	switch {
+	case o.Scenes > 0:
+		return index % o.Scenes
+	case o.Cameras > ownScenes:
+		return index % sharedScenes
+	default:
+		return index
+	}
 }
 
 // SceneKind returns which scene the camera with that index looks at.
@@ -125,7 +147,7 @@ func camera(o Options, i int, path []inventory.Cell, r *rand.Rand) (inventory.Ca
 	if err != nil {
 		return inventory.Camera{}, err
 	}
-	look := scene.New(SceneKind(i), SceneSeed(o.Seed, i))
+	look := scene.New(SceneKind(i), SceneSeed(o.Seed, o.Look(i)))
 	c := inventory.Camera{
 		ID: id, Owner: owner(r), Position: within(sub, r),
 		Streams: inventory.Streams{

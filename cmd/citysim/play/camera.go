@@ -2,10 +2,7 @@ package play
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,25 +30,6 @@ type happening struct {
 	ended bool
 }
 
-// reel is what a camera can show; it is replaced whole, never changed.
-type reel struct {
-	takes  map[scene.Take][]*GOP
-	frozen []*GOP
-}
-
-// has tells whether everything is there that a kind needs.
-func (r *reel) has(k Kind) bool {
-	if k == Frozen {
-		return r.frozen != nil
-	}
-	for _, t := range k.takes() {
-		if r.takes[t] == nil {
-			return false
-		}
-	}
-	return true
-}
-
 // camera is one simulated camera. Its wheel alone touches the fields of the
 // first group.
 type camera struct {
@@ -59,26 +37,34 @@ type camera struct {
 	gop     *GOP
 	quiets  int // how often each loop went on
 	stays   int
-	shown   int // key units sent, so that no two are alike
+	shown   int // turns of the loop, so that no two pictures are alike
 	packets packets
 	offset  int64 // frames by which its GOPs are ahead
 	stamp   uint32
 
+	*footage
+
 	id     string
 	index  int
 	zone   string
-	scene  *scene.Scene
-	clip   bool
 	ledger *Ledger
+	host   *host
 	stream *gortsplib.ServerStream
 
-	reel    atomic.Pointer[reel]
-	showing atomic.Pointer[GOP]
+	showing atomic.Pointer[picture]
 	trouble atomic.Value // Kind of the connection fault that runs, or ""
+	keyNow  atomic.Bool  // a reader wants a key unit at once
+	readers atomic.Pointer[[]*conn]
 
-	mu      sync.Mutex
+	mu      sync.Mutex   // guards waiting, and changes of readers
 	waiting []*happening // by due time
-	readers []*conn
+}
+
+// picture is what a camera shows from one moment on.
+type picture struct {
+	gop   *GOP
+	variant int // which of the looks of its key unit; see GOP.Vary
+	since time.Time
 }
 
 // fault returns the connection fault that runs, or "".
@@ -107,48 +93,66 @@ func (c *camera) next(now time.Time) *happening {
 	return h
 }
 
+// scratch is what a wheel makes the packets of its cameras in.
+type scratch struct{ packets, unit []byte }
+
 // tick sends frame n, counted from the start.
-func (c *camera) tick(n int64, now time.Time) {
+func (c *camera) tick(n int64, now time.Time, s *scratch) {
 	frame := int((n + c.offset) % scene.GOPFrames)
+	if frame != 0 && c.gop != nil && c.keyNow.Load() {
+		// What the rest of the GOP would have shown has happened by now.
+		c.mark(scene.GOPFrames-1, now)
+		c.offset += int64(scene.GOPFrames - frame)
+		frame = 0
+	}
 	if frame == 0 || c.gop == nil {
+		c.keyNow.Store(false)
 		c.cut(now)
 	}
 	c.mark(frame, now)
-	c.mu.Lock()
-	readers := c.readers
-	c.mu.Unlock()
-	if len(readers) == 0 || c.fault() == Silent {
+	readers := c.audience()
+	if len(readers) == 0 || c.fault() == Silent || c.host.silent() {
 		return
 	}
 	stamp := c.stamp + uint32(n*(clockRate/scene.FrameRate)) //nolint:gosec // RTP time wraps
+	c.packets.buf = s.packets
 	c.packets.corrupt = c.fault() == CorruptH264
 	if unit := c.gop.Units[frame]; frame == 0 {
-		c.packets.unit(stamp, c.gop.SPS, c.gop.PPS, c.fresh(unit))
+		s.unit = c.fresh(s.unit[:0])
+		c.packets.unit(stamp, c.gop.SPS, c.gop.PPS, s.unit)
 	} else {
 		c.packets.unit(stamp, unit)
 	}
 	if frame == scene.GOPFrames/2 {
 		c.packets.report(now)
 	}
+	s.packets, c.packets.buf = c.packets.buf, nil
 	for _, r := range readers {
-		if !r.send(c.packets.buf) {
+		if !r.send(s.packets) {
 			r.Close() // its reader notices, and takes it off the list
 			c.unread(r)
 		}
 	}
 }
 
-// fresh returns the key unit of the GOP with pixels of its own, unless the
-// camera is frozen. A clip whose stream cannot be varied repeats.
-func (c *camera) fresh(unit []byte) []byte {
+// variant is which look of its own the key unit gets; a frozen camera's stays
+// the same.
+func (c *camera) variant() int {
 	if c.running != nil && c.running.kind == Frozen {
-		return unit
+		return 0
 	}
-	c.shown++
-	if varied, err := c.gop.Vary(c.shown); err == nil {
-		return varied
+	return c.shown
+}
+
+// fresh appends the key unit of the GOP with pixels of its own, unless the
+// camera is frozen. A clip whose stream cannot be varied repeats.
+func (c *camera) fresh(dst []byte) []byte {
+	if c.running == nil || c.running.kind != Frozen {
+		if varied, err := c.gop.AppendVaried(dst, c.shown); err == nil {
+			return varied
+		}
 	}
-	return unit
+	return append(dst, c.gop.Units[0]...)
 }
 
 // cut chooses the next GOP.
@@ -176,7 +180,7 @@ func (c *camera) cut(now time.Time) {
 		}
 	}
 	c.gop = c.choose(c.reel.Load())
-	c.showing.Store(c.gop)
+	c.showing.Store(&picture{gop: c.gop, variant: c.variant(), since: now})
 }
 
 // turn moves what runs on to its next phase, and tells whether it is over.
@@ -205,29 +209,33 @@ func (c *camera) turn(h *happening, now time.Time) (over bool) {
 	return false
 }
 
-// choose returns the GOP to show. Loops skip one at every turn, so that
-// whoever looks at a fixed interval does not see the same picture each time.
+// choose returns the GOP to show.
 func (c *camera) choose(r *reel) *GOP {
-	round := func(gops []*GOP, n *int) *GOP {
-		i := *n
-		*n++
-		return gops[(i+i/len(gops))%len(gops)]
-	}
 	h := c.running
 	switch {
 	case h == nil || h.kind != Frozen && h.kind.takes() == nil:
-		if c.clip {
-			c.quiets++
-			return r.takes[scene.Quiet][(c.quiets-1)%len(r.takes[scene.Quiet])]
-		}
-		return round(r.takes[scene.Quiet], &c.quiets)
+		return c.loop(r.takes[scene.Quiet], &c.quiets)
 	case h.kind == Frozen:
 		return r.frozen[0]
 	case h.phase == scene.Arrive || h.phase == scene.Leave:
 		return r.takes[h.phase][h.gop]
 	default:
-		return round(r.takes[h.phase], &c.stays)
+		return c.loop(r.takes[h.phase], &c.stays)
 	}
+}
+
+// loop returns the next GOP of a take that goes on and on. All but clips skip
+// one at every turn, so that whoever looks at a fixed interval does not see
+// the same picture each time, and every turn has a variant of its own: no
+// picture comes again before the variants are used up.
+func (c *camera) loop(gops []*GOP, n *int) *GOP {
+	i := *n
+	*n++
+	c.shown = i / len(gops)
+	if c.clip {
+		return gops[i%len(gops)]
+	}
+	return gops[(i+c.shown)%len(gops)]
 }
 
 // mark tells the ledger when the frame that is about to go out begins or ends
@@ -278,69 +286,39 @@ func (c *camera) stop(now time.Time) {
 }
 
 func (c *camera) cutSessions() {
-	c.mu.Lock()
-	readers := c.readers
-	c.readers = nil
-	c.mu.Unlock()
-	for _, r := range readers {
+	for _, r := range c.audience() {
 		r.Close()
+		c.unread(r)
 	}
 }
 
-// read adds a reader, unread takes it off. The list is replaced, never
-// changed, so that the wheel walks it without the lock.
+// audience are the camera's readers. The list is replaced, never changed, so
+// that the wheel walks it without a lock.
+func (c *camera) audience() []*conn {
+	if p := c.readers.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// read adds a reader.
 func (c *camera) read(r *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.Contains(c.readers, r) {
-		c.readers = append(slices.Clone(c.readers), r)
+	if old := c.audience(); !slices.Contains(old, r) {
+		list := append(slices.Clone(old), r)
+		c.readers.Store(&list)
 	}
 }
 
+// unread takes a reader off.
 func (c *camera) unread(r *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if slices.Contains(c.readers, r) {
-		c.readers = slices.DeleteFunc(slices.Clone(c.readers), func(o *conn) bool { return o == r })
+	if old := c.audience(); slices.Contains(old, r) {
+		list := slices.DeleteFunc(slices.Clone(old), func(o *conn) bool { return o == r })
+		c.readers.Store(&list)
 	}
-}
-
-// prepare renders what a kind needs, unless it is there.
-func (c *camera) prepare(ctx context.Context, l *Library, seed uint64, kinds ...Kind) error {
-	old := c.reel.Load()
-	want := []scene.Take{}
-	frozen := false
-	if old == nil {
-		old = &reel{takes: map[scene.Take][]*GOP{}}
-		if !c.clip {
-			want = append(want, scene.Quiet)
-		}
-	}
-	for _, k := range kinds {
-		for _, t := range k.takes() {
-			if old.takes[t] == nil && !slices.Contains(want, t) {
-				want = append(want, t)
-			}
-		}
-		frozen = frozen || k == Frozen && old.frozen == nil
-	}
-	fresh := &reel{takes: map[scene.Take][]*GOP{}, frozen: old.frozen}
-	maps.Copy(fresh.takes, old.takes)
-	if len(want) > 0 {
-		made, err := l.Scene(ctx, c.scene.Kind(), seed, want...)
-		if err != nil {
-			return fmt.Errorf("camera %s: %w", c.id, err)
-		}
-		maps.Copy(fresh.takes, made)
-	}
-	if frozen {
-		var err error
-		if fresh.frozen, err = l.Frozen(ctx, fresh.takes[scene.Quiet][0]); err != nil {
-			return fmt.Errorf("camera %s: %w", c.id, err)
-		}
-	}
-	c.reel.Store(fresh)
-	return nil
 }
 
 // LogValue names the camera in logs.

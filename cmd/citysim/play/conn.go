@@ -2,11 +2,12 @@ package play
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,41 +20,63 @@ const (
 	answerTimeout = 10 * time.Second
 )
 
-// listener hands out connections that the wheel can write to without waiting.
-type listener struct {
-	net.Listener
-	maxPending int
-}
-
-func (l listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("connection is a %T, want TCP", c), c.Close())
-	}
-	raw, err := tcp.SyscallConn()
-	if err = errors.Join(err, tcp.SetWriteBuffer(kernelBuffer)); err != nil {
-		return nil, errors.Join(err, tcp.Close())
-	}
-	return &conn{TCPConn: tcp, raw: raw, maxPending: l.maxPending}, nil
-}
-
 // conn is one RTSP connection. Answers come from gortsplib through Write;
 // once the session plays, packets come from the wheel through send, which
 // never waits: what the socket does not take stays pending.
 type conn struct {
 	*net.TCPConn
-	raw        syscall.RawConn
-	maxPending int
+	raw  syscall.RawConn
+	host *host
+	hung sync.Once
 
 	mu      sync.Mutex
 	state   connState
+	played  bool
 	pending []byte
-	channel byte   // of RTP packets
-	instead []byte // goes out in place of the next answer
+	channel byte         // of RTP packets
+	instead []byte       // goes out in place of the next answer
+	first   *atomic.Bool // set once PLAY is answered: a key unit is wanted
+
+	writeFD func(fd uintptr) bool // made once, so that a write allocates nothing
+	out     []byte
+	n       int
+	failed  error
+}
+
+func newConn(tcp *net.TCPConn, raw syscall.RawConn, h *host) *conn {
+	c := &conn{TCPConn: tcp, raw: raw, host: h}
+	c.writeFD = func(fd uintptr) bool {
+		c.n, c.failed = writeNow(fd, c.out)
+		return true
+	}
+	return c
+}
+
+// writeNow is write(2) for a socket that never blocks. It does not tell the
+// scheduler: with thousands of short writes a second, its watching over them
+// and handing the processor around cost a fifth of the whole.
+func writeNow(fd uintptr, b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // as package unix does it
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil //nolint:gosec // at most len(b)
+}
+
+// Close closes the connection and counts it out.
+func (c *conn) Close() error {
+	err := c.TCPConn.Close()
+	c.hung.Do(func() {
+		c.mu.Lock()
+		asked := !c.played
+		c.played = true
+		c.mu.Unlock()
+		c.host.left(c, asked)
+	})
+	return err
 }
 
 type connState int
@@ -71,10 +94,13 @@ func (*conn) SetWriteDeadline(time.Time) error { return nil }
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.host.silent() {
+		return len(b), nil
+	}
 	if c.instead != nil {
 		b = c.instead
 		c.instead = nil
-		defer c.Close()
+		defer c.TCPConn.Close()
 	}
 	c.pending = append(c.pending, b...)
 	err := c.flush()
@@ -87,6 +113,13 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	if c.state == connReady {
 		c.state = connPlays
+		if !c.played {
+			c.played = true
+			c.host.tally.answered(c.host)
+		}
+		if c.first != nil {
+			c.first.Store(true)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -134,7 +167,7 @@ func (c *conn) send(packets []byte) bool {
 		return err == nil
 	}
 	c.pending = append(c.pending, packets...)
-	return c.flush() == nil && len(c.pending) <= c.maxPending
+	return c.flush() == nil && len(c.pending) <= c.host.pending
 }
 
 // flush writes of what is pending what the socket takes.
@@ -149,14 +182,13 @@ func (c *conn) flush() error {
 
 // try writes what the socket takes at once.
 func (c *conn) try(b []byte) (n int, err error) {
-	var failed error
-	err = c.raw.Write(func(fd uintptr) bool {
-		n, failed = unix.Write(int(fd), b) //nolint:gosec // a descriptor fits
-		return true
-	})
-	n = max(n, 0)
-	if errors.Is(failed, unix.EAGAIN) || errors.Is(failed, unix.EINTR) {
-		failed = nil
+	c.out, c.n, c.failed = b, 0, nil
+	err = c.raw.Write(c.writeFD)
+	c.out = nil
+	n, err = max(c.n, 0), errors.Join(err, c.failed)
+	c.host.tally.bytes.Add(int64(n))
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		err = nil
 	}
-	return n, errors.Join(err, failed)
+	return n, err
 }

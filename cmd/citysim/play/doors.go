@@ -65,11 +65,15 @@ func (s *Server) open(ctx context.Context) (_ *doors, err error) {
 	d.web = web
 	d.listen = rtsp[0].Addr().String()
 	for i, l := range rtsp {
+		h := s.hosts[i]
+		if err := h.take(l); err != nil {
+			return nil, err
+		}
 		door := &rtspDoor{city: s}
 		door.server = &gortsplib.Server{
 			Handler: door, RTSPAddress: l.Addr().String(), AuthMethods: []auth.VerifyMethod{auth.VerifyMethodDigestMD5},
 			DisableRTCPSenderReports: true, WriteQueueSize: 8,
-			Listen: func(string, string) (net.Listener, error) { return listener{l, s.o.MaxPending}, nil },
+			Listen: func(string, string) (net.Listener, error) { return h, nil },
 		}
 		if err := door.server.Start(); err != nil {
 			for _, rest := range rtsp[i:] {
@@ -194,6 +198,9 @@ type reading struct {
 // OnRequest lets the faults of a camera's connection act before anything else.
 func (d *rtspDoor) OnRequest(sc *gortsplib.ServerConn, req *base.Request) {
 	k, ok := sc.NetConn().(*conn)
+	if req.Method == base.Teardown {
+		d.city.tally.teardown()
+	}
 	if !ok || req.URL == nil {
 		return
 	}
@@ -269,6 +276,10 @@ func (d *rtspDoor) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response
 		return &base.Response{StatusCode: base.StatusBadRequest}, errors.New("PLAY before SETUP")
 	}
 	r.conn = k
+	d.city.tally.began()
+	if d.city.o.FirstKeyNow {
+		k.first = &r.camera.keyNow
+	}
 	k.become(connReady)
 	r.camera.read(k)
 	return &base.Response{StatusCode: base.StatusOK}, nil
@@ -288,14 +299,16 @@ func (d *rtspDoor) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx)
 // OnDecodeError ignores receiver reports that make no sense.
 func (*rtspDoor) OnDecodeError(*gortsplib.ServerHandlerOnDecodeErrorCtx) {}
 
-func (*rtspDoor) silence(s *gortsplib.ServerSession) {
+func (d *rtspDoor) silence(s *gortsplib.ServerSession) {
 	if r, ok := s.UserData().(*reading); ok && r.conn != nil {
 		r.conn.become(connAsks)
 		r.camera.unread(r.conn)
+		r.conn = nil
+		d.city.tally.ended()
 	}
 }
 
-// handler serves stills, the ledger, and happenings on demand.
+// handler serves stills, the ledger, the counters, and happenings and outages on demand.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	nonce := rand.Text()
@@ -310,59 +323,16 @@ func (s *Server) handler() http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /happenings", s.happen)
+	mux.HandleFunc("POST /outage", s.interrupt)
+	mux.HandleFunc("GET /counters", s.tell)
+	mux.HandleFunc("POST /counters/reset", s.forget)
 	return mux
-}
-
-// still answers with the picture that the camera shows.
-func (s *Server) still(w http.ResponseWriter, r *http.Request, nonce string) {
-	c := s.byID[r.PathValue("id")]
-	switch {
-	case c == nil:
-		http.NotFound(w, r)
-		return
-	case c.fault() == Offline || c.fault() == Silent:
-		panic(http.ErrAbortHandler)
-	case c.fault() == WrongPassword || !s.mayHTTP(r, nonce):
-		w.Header().Set("WWW-Authenticate", `Digest realm="`+realm+`", nonce="`+nonce+`"`)
-		http.Error(w, "log in", http.StatusUnauthorized)
-		return
-	}
-	gop := c.showing.Load()
-	if gop == nil {
-		http.Error(w, "no picture yet", http.StatusServiceUnavailable)
-		return
-	}
-	b, err := gop.Still(r.Context())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "image/jpeg")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Write(b) //nolint:errcheck // the reader is gone
-}
-
-// mayHTTP checks a login by Digest as of RFC 2069 (no qop), or Basic.
-func (s *Server) mayHTTP(r *http.Request, nonce string) bool {
-	req := &base.Request{
-		Method: base.Method(r.Method), URL: &base.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery},
-		Header: base.Header{"Authorization": base.HeaderValue(r.Header.Values("Authorization"))},
-	}
-	return auth.Verify(req, s.o.Username, s.o.Password.Reveal(), nil, realm, nonce) == nil
 }
 
 // happen takes a script row as JSON; it is due now, or after its after.
 func (s *Server) happen(w http.ResponseWriter, r *http.Request) {
-	// A page of another site cannot send this type unasked.
-	if t, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); t != "application/json" {
-		http.Error(w, "want Content-Type: application/json", http.StatusUnsupportedMediaType)
-		return
-	}
 	var row Row
-	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4096))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&row); err != nil {
-		http.Error(w, "want a row such as {\"camera\":\"3\",\"kind\":\"intrusion\",\"for\":\"30s\"}: "+err.Error(), http.StatusBadRequest)
+	if !readJSON(w, r, &row, `{"camera":"3","kind":"intrusion","for":"30s"}`) {
 		return
 	}
 	id, err := s.Inject(row)

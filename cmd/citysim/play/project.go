@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"videopatrol/cmd/citysim/city"
 	"videopatrol/cmd/citysim/scene"
 )
 
@@ -20,7 +19,8 @@ type KeyUnit struct {
 // Projector plays one camera on made-up time, without connections: as fast as
 // the caller takes its key units. It is not safe for concurrent use.
 type Projector struct {
-	camera *camera
+	camera  *camera
+	scratch scratch
 	start  time.Time
 	frame  int64
 }
@@ -36,7 +36,7 @@ func (s *Server) Project(ctx context.Context, index int, start time.Time) (*Proj
 			c.enqueue(s.happening(row, start))
 		}
 	}
-	if err := c.prepare(ctx, s.o.Library, city.SceneSeed(s.o.Seed, index), kinds...); err != nil {
+	if err := c.prepare(ctx, s.o.Library, kinds...); err != nil {
 		return nil, err
 	}
 	return &Projector{camera: c, start: start}, nil
@@ -48,9 +48,9 @@ func (p *Projector) Next() KeyUnit {
 		n := p.frame
 		p.frame++
 		now := p.start.Add(time.Duration(n) * frameTime)
-		p.camera.tick(n, now)
+		p.camera.tick(n, now, &p.scratch)
 		if (n+p.camera.offset)%scene.GOPFrames == 0 {
-			return KeyUnit{At: now, GOP: p.camera.gop, Unit: p.camera.fresh(p.camera.gop.Units[0])}
+			return KeyUnit{At: now, GOP: p.camera.gop, Unit: p.camera.fresh(nil)}
 		}
 	}
 }

@@ -59,6 +59,19 @@ func (k Kind) takes() []scene.Take {
 	}
 }
 
+// Befalls says what the kind happens to: the scene, the picture, or the
+// connection.
+func (k Kind) Befalls() string {
+	switch {
+	case k.inScene():
+		return "scene"
+	case k.takes() != nil || k == Frozen:
+		return "picture"
+	default:
+		return "connection"
+	}
+}
+
 // inScene tells whether the kind happens before the camera, not to it.
 func (k Kind) inScene() bool { return len(k.takes()) == 3 }
 

@@ -27,10 +27,11 @@ const warmUp = 3 * time.Minute
 
 // Options say what to serve.
 type Options struct {
-	// Seed, Cameras, Hosts, Username and Password are the city's.
+	// Seed, Cameras, Hosts, Scenes, Username and Password are the city's.
 	Seed     uint64
 	Cameras  int
 	Hosts    int
+	Scenes   int
 	Username string
 	Password inventory.Secret
 	// Listen is the host and port of RTSP; stills are one port above. Port 0
@@ -43,6 +44,9 @@ type Options struct {
 	Rows    []Row
 	Ledger  *Ledger
 	Library *Library
+	// FirstKeyNow answers PLAY with a key unit at once, as an encoder does that
+	// is asked for one; else a reader joins at a random moment of a GOP.
+	FirstKeyNow bool
 	// MaxPending is how many bytes may wait for a reader before it is cut
 	// off; 0 means 512 KiB, ten seconds of a stream.
 	MaxPending int
@@ -57,6 +61,9 @@ type Server struct {
 	o       Options
 	cameras []*camera
 	byID    map[string]*camera
+	footage []*footage
+	hosts   []*host
+	tally   *tally
 	kitchen chan order
 	log     *slog.Logger
 }
@@ -78,17 +85,31 @@ func New(o Options) (*Server, error) {
 	if o.MaxPending == 0 {
 		o.MaxPending = 512 << 10
 	}
-	c, err := city.New(city.Options{Seed: o.Seed, Cameras: o.Cameras, Listen: o.Listen, Hosts: o.Hosts})
+	of := city.Options{Seed: o.Seed, Cameras: o.Cameras, Listen: o.Listen, Hosts: o.Hosts, Scenes: o.Scenes}
+	c, err := city.New(of)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, byID: map[string]*camera{}, kitchen: make(chan order, len(o.Rows)+64), log: o.Logger}
+	s := &Server{o: o, byID: map[string]*camera{}, tally: &tally{}, kitchen: make(chan order, len(o.Rows)+64), log: o.Logger}
+	for range max(o.Hosts, 1) {
+		s.hosts = append(s.hosts, newHost(s.tally, o.MaxPending, o.Logger))
+	}
 	for i, known := range c.Cameras {
+		look := of.Look(i)
+		if o.Media != "" {
+			look = i // clips take turns by themselves
+		}
+		if look == len(s.footage) {
+			s.footage = append(s.footage, &footage{scene: scene.New(city.SceneKind(i), city.SceneSeed(o.Seed, i)), seed: city.SceneSeed(o.Seed, i), clip: o.Media != ""})
+		}
 		h := uint64(i+1) * 0x9e3779b97f4a7c15
 		cam := &camera{
-			id: known.ID, index: i, zone: known.Zones[0].ID, clip: o.Media != "", ledger: o.Ledger,
-			scene:  scene.New(city.SceneKind(i), city.SceneSeed(o.Seed, i)),
+			footage: s.footage[look], host: s.hosts[i%len(s.hosts)],
+			id: known.ID, index: i, zone: known.Zones[0].ID, ledger: o.Ledger,
 			offset: int64(h >> 32 % scene.GOPFrames), stamp: uint32(h), //nolint:gosec // a hash
+		}
+		if look != i {
+			cam.quiets = int(h >> 40 % 1000) //nolint:gosec // those that share a scene are not in step
 		}
 		s.cameras = append(s.cameras, cam)
 		s.byID[cam.id] = cam
@@ -156,11 +177,11 @@ func (s *Server) Rehearse(ctx context.Context) error {
 
 // Warm renders what the cameras show, and what happens soon.
 func (s *Server) Warm(ctx context.Context) error {
-	soon := make([][]Kind, len(s.cameras))
+	soon := map[*footage][]Kind{}
 	for _, row := range s.o.Rows {
 		cam, _ := s.find(row.Camera) // checked in New
 		if time.Duration(row.After) <= warmUp {
-			soon[cam.index] = append(soon[cam.index], row.Kind)
+			soon[cam.footage] = append(soon[cam.footage], row.Kind)
 		} else {
 			s.kitchen <- order{cam, row.Kind}
 		}
@@ -171,19 +192,19 @@ func (s *Server) Warm(ctx context.Context) error {
 	}
 	var mu sync.Mutex
 	done, told := 0, time.Now()
-	return each(ctx, len(s.cameras), runtime.GOMAXPROCS(0), func(ctx context.Context, i int) error {
-		c := s.cameras[i]
+	return each(ctx, len(s.footage), runtime.GOMAXPROCS(0), func(ctx context.Context, i int) error {
+		f := s.footage[i]
 		if len(clips) > 0 {
-			c.reel.Store(&reel{takes: map[scene.Take][]*GOP{scene.Quiet: clips[i%len(clips)]}})
+			f.reel.Store(&reel{takes: map[scene.Take][]*GOP{scene.Quiet: clips[i%len(clips)]}})
 		}
-		if err := c.prepare(ctx, s.o.Library, city.SceneSeed(s.o.Seed, i), soon[i]...); err != nil {
+		if err := f.prepare(ctx, s.o.Library, soon[f]...); err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if done++; time.Since(told) > 2*time.Second {
 			told = time.Now()
-			s.log.Info("rendering scenes", "done", done, "of", len(s.cameras))
+			s.log.Info("rendering scenes", "done", done, "of", len(s.footage))
 		}
 		return nil
 	})
@@ -240,7 +261,7 @@ func (s *Server) cook(ctx context.Context) {
 			if o.camera.reel.Load().has(o.kind) {
 				continue
 			}
-			err := o.camera.prepare(ctx, s.o.Library, city.SceneSeed(s.o.Seed, o.camera.index), o.kind)
+			err := o.camera.prepare(ctx, s.o.Library, o.kind)
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("rendering failed", "camera", o.camera, "kind", o.kind, "error", err)
 			}
@@ -287,6 +308,7 @@ func (s *Server) wheel(ctx context.Context, start time.Time, w, wheels int) {
 		c := s.cameras[i]
 		turns[(i/wheels*7)%slots] = append(turns[(i/wheels*7)%slots], c)
 	}
+	var pad scratch
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	late := false
@@ -310,7 +332,7 @@ func (s *Server) wheel(ctx context.Context, start time.Time, w, wheels int) {
 		}
 		now := time.Now()
 		for _, c := range turns[tick%slots] {
-			c.tick(tick/slots, now)
+			c.tick(tick/slots, now, &pad)
 		}
 	}
 	for _, turn := range turns {

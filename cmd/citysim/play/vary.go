@@ -24,10 +24,13 @@ const (
 // GOPs repeats to the bit, and whoever looks at the loop's own pace would call
 // it frozen. At the price of a header, each showing gets other deblocking
 // offsets (ITU-T H.264, 7.3.3 and 8.7); they repeat after 25.
-func (g *GOP) Vary(n int) ([]byte, error) {
+func (g *GOP) Vary(n int) ([]byte, error) { return g.AppendVaried(nil, n) }
+
+// AppendVaried is Vary into memory of the caller's.
+func (g *GOP) AppendVaried(dst []byte, n int) ([]byte, error) {
 	cut, err := g.cut()
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	alpha := minOffset + n%offsets
 	beta := minOffset + n/offsets%offsets
@@ -41,11 +44,15 @@ func (g *GOP) Vary(n int) ([]byte, error) {
 	for w.Free() > 0 {
 		w.U(1, 1) // cabac_alignment_one_bit
 	}
-	return synth.Escape(append(w.Bytes(), cut.data...)), nil
+	header := w.Bytes()
+	if header[len(header)-1] == 0 { // zeros may meet across the seam
+		return append(dst, synth.Escape(append(header, h264.EmulationPreventionRemove(cut.data)...))...), nil
+	}
+	return append(append(dst, synth.Escape(header)...), cut.data...), nil
 }
 
 // slice is a key unit taken apart: the bits before the deblocking fields, one
-// a byte, and the bytes after the header.
+// a byte, and the bytes after the header, escaped by themselves.
 type slice struct {
 	header []byte
 	data   []byte
@@ -87,7 +94,7 @@ func cutSlice(spsNAL, ppsNAL, unit []byte) (slice, error) {
 	if r.err != nil {
 		return slice{}, fmt.Errorf("slice header: %w", r.err)
 	}
-	s := slice{data: raw[(r.pos+7)/8:]}
+	s := slice{data: synth.Escape(raw[(r.pos+7)/8:])}
 	for i := range keep {
 		s.header = append(s.header, raw[i/8]>>(7-i%8)&1)
 	}
