@@ -286,7 +286,7 @@ func (w *ward) run(rounds int) {
 		if round == 0 {
 			first = now
 		}
-		if now.goroutines > first.goroutines+10 || now.files > first.files+10 || now.heap > first.heap+first.heap/2+8<<20 {
+		if now.goroutines > first.goroutines+10 || now.files > first.files+10 || now.heap > first.heap+32<<20 {
 			t.Errorf("round %d: it grew from %+v to %+v", round, first, now)
 		}
 		if round+1 < rounds {

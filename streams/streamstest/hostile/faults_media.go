@@ -333,6 +333,9 @@ func jpegHead(offset int, kind, q, width byte) []byte {
 	return b
 }
 
+// hugeSlice is a NAL unit of nine million bytes, made once.
+var hugeSlice = sync.OnceValue(func() []byte { return append([]byte{0x65, 0x88}, bytes.Repeat([]byte{0x55}, 9<<20)...) })
+
 // still plays a picture of one luma, drawn by luma.
 func still(luma func(n, x, y int) byte) func(Source) Source {
 	return func(s Source) Source {
@@ -394,7 +397,7 @@ func pictureFaults() []Fault {
 		{
 			ID: "48-huge-unit", Summary: "sends key units of nine million bytes", Reasons: is(streams.ReasonMemory), Torn: true,
 			source: func(s Source) Source {
-				unit, huge := s.Unit, append([]byte{0x65, 0x88}, bytes.Repeat([]byte{0x55}, 9<<20)...)
+				unit, huge := s.Unit, hugeSlice()
 				s.Unit = func(n int) [][]byte {
 					u := unit(n)
 					if s.key(u) {
