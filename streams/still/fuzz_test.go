@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"videopatrol/inventory"
@@ -52,58 +53,61 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(jpg), jpg), []byte("HTTP/1.0 200\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n\xff\xd8\xff"), []byte("RTSP/1.0 200 OK\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		served := make(chan struct{})
-		dials := make(chan net.Conn, 64)
-		go func() {
-			defer close(served)
-			answers := [][]byte{first, second}
-			for c := range dials {
-				r := bufio.NewReader(c)
-				for len(answers) > 0 {
-					if _, err := http.ReadRequest(r); err != nil {
-						break
-					}
-					answer := answers[0]
-					answers = answers[1:]
-					if _, err := c.Write(answer); err != nil {
-						break
-					}
-				}
-				c.Close()
-			}
-		}()
-		o, err := still.New(still.Options{Timeout: 2 * time.Second, Dial: func(context.Context, string, string) (net.Conn, error) {
-			near, far := net.Pipe()
-			select {
-			case dials <- far:
-				return near, nil
-			default:
-				return nil, net.ErrClosed
-			}
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			h := &heard{}
-			_, err := o.Open(t.Context(), streams.Target{Camera: "c", URL: "http://10.0.0.1/", Login: inventory.Login{Username: "u", Password: "geheim"}}, h.receiver())
-			switch {
-			case err == nil && h.keys == 1 && len(h.units) <= 1:
-			case err != nil && h.keys == 0 && len(h.units) == 0 && h.held == 0 && streams.ReasonOf(err) != streams.ReasonNone:
-			default:
-				t.Errorf("no clear end: %+v, %v", h, err)
-			}
-			for _, u := range h.units {
-				if size, _, _, err := still.Inspect(u.NALUs[0]); err != nil || size != u.Size() {
-					t.Errorf("a unit that is no JPEG: %v", err)
-				}
-			}
-			if err != nil && (len(err.Error()) > 1000 || bytes.Contains([]byte(err.Error()), []byte("geheim"))) {
-				t.Errorf("not fit to show: %q", err)
-			}
-		}
-		o.Close()
-		close(dials)
-		<-served
+		// A camera that says nothing more is waited for in no time.
+		synctest.Test(t, func(t *testing.T) { converse(t, first, second) })
 	})
+}
+
+func converse(t *testing.T, answers ...[]byte) {
+	t.Helper()
+	served := make(chan struct{})
+	dials := make(chan net.Conn, 64)
+	go func() {
+		defer close(served)
+		for c := range dials {
+			for r := bufio.NewReader(c); len(answers) > 0; answers = answers[1:] {
+				if _, err := http.ReadRequest(r); err != nil {
+					break
+				}
+				if _, err := c.Write(answers[0]); err != nil {
+					answers = answers[1:]
+					break
+				}
+			}
+			c.Close()
+		}
+	}()
+	o, err := still.New(still.Options{Timeout: 2 * time.Second, Dial: func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		select {
+		case dials <- far:
+			return near, nil
+		default:
+			return nil, net.ErrClosed
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		h := &heard{}
+		_, err := o.Open(t.Context(), streams.Target{Camera: "c", URL: "http://10.0.0.1/", Login: inventory.Login{Username: "u", Password: "geheim"}}, h.receiver())
+		switch {
+		case err == nil && h.keys == 1 && len(h.units) <= 1:
+		case err != nil && h.keys == 0 && len(h.units) == 0 && h.held == 0 && streams.ReasonOf(err) != streams.ReasonNone:
+		default:
+			t.Errorf("no clear end: %+v, %v", h, err)
+		}
+		for _, u := range h.units {
+			if size, _, _, err := still.Inspect(u.NALUs[0]); err != nil || size != u.Size() {
+				t.Errorf("a unit that is no JPEG: %v", err)
+			}
+		}
+		if err != nil && (len(err.Error()) > 1000 || bytes.Contains([]byte(err.Error()), []byte("geheim"))) {
+			t.Errorf("not fit to show: %q", err)
+		}
+	}
+	o.Close()
+	close(dials)
+	<-served
 }
