@@ -228,7 +228,7 @@ func newCamera() *cobra.Command {
 	p.StringVar(&cell, "cell", "", "only cameras in this grid cell, of any level")
 	p.StringVar(&search, "search", "", "only cameras whose id or name holds this text")
 	p.IntVar(&limit, "limit", 1000, "at most so many")
-	return group("camera", "Look at cameras", &f, list, newCameraTemplates(&f))
+	return group("camera", "Look at cameras", &f, list, newCameraTemplates(&f), newCameraProbe(&f))
 }
 
 // newCameraTemplates lists what the column vendor of an inventory may say. It
