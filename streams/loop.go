@@ -38,6 +38,8 @@ type loop struct {
 	want want
 	host *host // nil when the address cannot be used
 	born time.Time
+	// attention hears of every look that is due, answered or failed.
+	attention *attention
 
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the loop has ended
@@ -72,7 +74,7 @@ const dropsToTell = 3
 func newLoop(m *Manager, w want, p place, h *host) *loop {
 	now := time.Now()
 	return &loop{
-		m: m, want: w, place: p, host: h, born: now,
+		m: m, want: w, place: p, host: h, born: now, attention: m.coverage.of(w.camera),
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 		f:     facts{disabled: w.disabled, interval: w.interval},
 		state: stateAtStart(w), since: now,
@@ -90,6 +92,8 @@ func stateAtStart(w want) State {
 // when to try again.
 func (l *loop) patrol(ctx context.Context, first time.Duration) {
 	defer l.end()
+	now := time.Now()
+	l.attention.due(now.Add(first), inTime(now.Add(first), l.want.interval, 0), now)
 	for wait := first; l.sleep(ctx, wait); {
 		err := l.visit(ctx)
 		if ctx.Err() != nil {
@@ -138,6 +142,7 @@ func (l *loop) failed(err error, now time.Time) time.Duration {
 	}
 	l.f.failures++
 	l.f.lastFailed, l.f.reason = now, reason
+	l.attention.blind(now, reason)
 	l.detail = clip(err.Error(), 200)
 	wait := backoff(l.attempts, l.m.o.BackoffMin, l.m.o.BackoffMax, l.m.o.Rand())
 	switch {
@@ -253,7 +258,10 @@ func (l *loop) report(v Verdict) {
 	if analysed(v.Reason) {
 		l.lastSample = v.At
 	}
-	if v.Reason != ReasonNone {
+	if v.Reason == ReasonNone {
+		l.attention.seen(v.At)
+	} else {
+		l.attention.blind(v.At, v.Reason)
 		l.detail = clip(v.Detail, 200)
 	}
 	l.settle(time.Now())
@@ -429,6 +437,7 @@ func (v *visit) dropped(r Reason, why string) {
 	l.drops++
 	if r == ReasonMemory || l.drops >= dropsToTell {
 		l.dropped, l.detail = r, clip(why, 200)
+		l.attention.blind(time.Now(), r)
 		l.settle(time.Now())
 	}
 }
@@ -438,6 +447,7 @@ func (v *visit) unit(u Unit) {
 	l, now := v.l, u.Received
 	l.mu.Lock()
 	l.due = nextDue(now, l.want.interval, phase(l.want.camera, l.want.interval))
+	l.attention.due(l.due, inTime(l.due, l.want.interval, l.f.gop), now)
 	l.seq++
 	l.drops, l.dropped = 0, ReasonNone
 	if !u.CameraTime.IsZero() {

@@ -45,6 +45,10 @@ type Options struct {
 	TeardownRate   float64
 	TeardownWithin time.Duration
 
+	// Ledger keeps what became of every camera-minute; nil keeps nothing
+	// beyond the open hour.
+	Ledger Ledger
+
 	// Rand returns numbers in [0, 1); default the runtime's generator.
 	Rand func() float64
 	// Log tells changes of state; default none.
@@ -84,9 +88,11 @@ func (o Options) withDefaults() Options {
 
 // Manager makes the sessions match the wanted set: one loop per camera.
 type Manager struct {
-	o       Options
-	ledger  *ledger
-	metrics *metrics
+	o        Options
+	ledger   *ledger
+	coverage *coverage
+	delays   delays
+	metrics  *metrics
 
 	poke chan struct{} // the wanted set changed
 
@@ -118,7 +124,7 @@ func New(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		o:      o,
-		ledger: newLedger(o.Budget),
+		ledger: newLedger(o.Budget), coverage: newCoverage(o.Ledger, o.Log),
 		poke:   make(chan struct{}, 1),
 		loops:  make(map[string]*loop),
 		ending: make(map[string]chan struct{}),
@@ -151,6 +157,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	if again {
 		return errors.New("streams: Run was called twice")
 	}
+	m.coverage.begin(time.Now())
+	m.children.Go(func() { m.coverage.run(ctx) })
 	for {
 		select {
 		case <-m.poke:
@@ -172,6 +180,7 @@ func (m *Manager) apply(ctx context.Context) {
 		return
 	}
 	m.wanted = nil
+	m.coverage.reconcile(*s, time.Now())
 	listed := make(map[string]bool, len(s.Cameras))
 	for i := range s.Cameras {
 		c := &s.Cameras[i]
@@ -287,6 +296,7 @@ func (m *Manager) turn() time.Duration {
 // Report takes what became of a sample: it makes a camera degraded, or online
 // again.
 func (m *Manager) Report(v Verdict) {
+	m.delays.analysed(v)
 	if l := m.loop(v.Camera); l != nil {
 		l.report(v)
 	}
