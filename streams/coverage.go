@@ -102,6 +102,7 @@ type coverage struct {
 
 	mu      sync.Mutex // taken before an attention's
 	cameras map[string]*attention
+	members []*attention // the same, quicker to walk
 	leaving []leaver
 	slots   map[slotKey]uint32
 	keys    []slotKey
@@ -183,6 +184,7 @@ func (c *coverage) reconcile(s inventory.Snapshot, now time.Time) {
 	}
 	m := max(minuteOf(now), c.next)
 	wanted := make(map[string]struct{}, len(s.Cameras))
+	c.members = make([]*attention, 0, len(s.Cameras))
 	for i := range s.Cameras {
 		cam := &s.Cameras[i]
 		if _, twice := wanted[cam.ID]; cam.Disabled || twice {
@@ -190,11 +192,13 @@ func (c *coverage) reconcile(s inventory.Snapshot, now time.Time) {
 		}
 		wanted[cam.ID] = struct{}{}
 		slot := c.slot(slotKey{cam.Cell, knownTier(cam.Patrol.Tier)})
-		if a := c.cameras[cam.ID]; a != nil {
-			a.slot = slot
-		} else {
-			c.cameras[cam.ID] = newAttention(slot, m)
+		a := c.cameras[cam.ID]
+		if a == nil {
+			a = newAttention(slot, m)
+			c.cameras[cam.ID] = a
 		}
+		a.slot = slot
+		c.members = append(c.members, a)
 	}
 	for id, a := range c.cameras {
 		if _, ok := wanted[id]; !ok {
@@ -411,7 +415,7 @@ func (c *coverage) close(m int32, now time.Time, otherwise code) {
 		}
 		c.add(h, a.slot, why, 1)
 	}
-	for _, a := range c.cameras {
+	for _, a := range c.members {
 		count(a)
 	}
 	c.leaving = slices.DeleteFunc(c.leaving, func(l leaver) bool {
@@ -440,7 +444,7 @@ func (c *coverage) gone(from, to, came int32) {
 	for i, m := range steps[1:] {
 		begin := steps[i]
 		slots, cameras := c.excuse(minuteAt(begin), minuteAt(m))
-		for _, a := range c.cameras {
+		for _, a := range c.members {
 			if a.base > came {
 				continue
 			}
