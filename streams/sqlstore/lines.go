@@ -31,7 +31,7 @@ const largest = 16 << 20
 
 var errBroken = errors.New("the blob is broken")
 
-func encode(lines []streams.Line) ([]byte, error) {
+func encode(lines []streams.Line, level int) ([]byte, error) {
 	lines = slices.Clone(lines)
 	slices.SortStableFunc(lines, func(a, b streams.Line) int { return strings.Compare(a.Cell, b.Cell) })
 	var tiers, outcomes []string
@@ -83,7 +83,7 @@ func encode(lines []streams.Line) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	out.WriteByte(version)
-	w, err := flate.NewWriter(&out, flate.DefaultCompression)
+	w, err := flate.NewWriter(&out, level)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func decode(blob []byte) ([]streams.Line, error) {
 		}
 	}
 	tiers, outcomes := tables[0], tables[1]
-	var lines []streams.Line
+	lines := make([]streams.Line, 0, len(r.b)/3) // a line takes three bytes or more
 	cell := ""
 	for len(r.b) > 0 {
 		cell = cell[:r.number(uint64(len(cell))+1)] + r.text()

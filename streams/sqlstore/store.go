@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"compress/flate"
 	"context"
 	"database/sql"
 	"embed"
@@ -71,7 +72,11 @@ func (s *Store) Newest(ctx context.Context) (streams.Hour, error) {
 
 // Put writes an hour anew, and forgets the hours that began before forget.
 func (s *Store) Put(ctx context.Context, h streams.Hour, forget time.Time) error {
-	lines, err := encode(h.Lines)
+	level := flate.BestSpeed // it is written again in a minute
+	if !h.Closed.Before(h.Begin.Add(time.Hour)) {
+		level = flate.BestCompression
+	}
+	lines, err := encode(h.Lines, level)
 	if err != nil {
 		return fmt.Errorf("write coverage: %w", err)
 	}
