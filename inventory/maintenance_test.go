@@ -23,9 +23,11 @@ func TestMaintenanceIsChecked(t *testing.T) {
 		"1 minute to 30 days":  func(m *inventory.Maintenance) { m.To = m.From.Add(inventory.MaintenanceMost + 1) },
 		"lasts 1 minute":       func(m *inventory.Maintenance) { m.To = m.From },
 		"in the past":          func(m *inventory.Maintenance) { m.From = now.Add(-2 * time.Minute) },
-		"366 days ahead":       func(m *inventory.Maintenance) { m.From, m.To = now.Add(9e3*time.Hour), now.Add(9e3*time.Hour+time.Hour) },
-		`no camera "z"`:        func(m *inventory.Maintenance) { m.Cameras = []string{"z"} },
-		`no cell "z"`:          func(m *inventory.Maintenance) { m.Cells = []string{"z"} },
+		"366 days ahead": func(m *inventory.Maintenance) {
+			m.From, m.To = now.Add(9e3*time.Hour), now.Add(9e3*time.Hour+time.Hour)
+		},
+		`no camera "z"`: func(m *inventory.Maintenance) { m.Cameras = []string{"z"} },
+		`no cell "z"`:   func(m *inventory.Maintenance) { m.Cells = []string{"z"} },
 	} {
 		m := good
 		edit(&m)

@@ -96,9 +96,10 @@ type Ledger interface {
 // stopped, the machine slept, the clock jumped ahead) are gateway_down; when
 // the clock jumps back, nothing is closed until it is where it was.
 type coverage struct {
-	store Ledger // nil keeps nothing beyond the open hour
-	log   *slog.Logger
-	poke  chan struct{} // the first wanted set is there
+	store  Ledger // nil keeps nothing beyond the open hour
+	canary string // a camera that is not counted
+	log    *slog.Logger
+	poke   chan struct{} // the first wanted set is there
 
 	mu      sync.Mutex // taken before an attention's
 	cameras map[string]*attention
@@ -150,9 +151,9 @@ type window struct {
 	cameras, cells map[string]struct{}
 }
 
-func newCoverage(store Ledger, log *slog.Logger) *coverage {
+func newCoverage(o Options) *coverage {
 	return &coverage{
-		store: store, log: log, poke: make(chan struct{}, 1),
+		store: o.Ledger, canary: o.CanaryCamera, log: o.Log, poke: make(chan struct{}, 1),
 		cameras: make(map[string]*attention), slots: make(map[slotKey]uint32), hours: make(map[int32]*hour),
 	}
 }
@@ -187,7 +188,7 @@ func (c *coverage) reconcile(s inventory.Snapshot, now time.Time) {
 	c.members = make([]*attention, 0, len(s.Cameras))
 	for i := range s.Cameras {
 		cam := &s.Cameras[i]
-		if _, twice := wanted[cam.ID]; cam.Disabled || twice {
+		if _, twice := wanted[cam.ID]; cam.Disabled || twice || cam.ID == c.canary {
 			continue
 		}
 		wanted[cam.ID] = struct{}{}
@@ -243,8 +244,8 @@ func (c *coverage) place(i int) {
 	}
 }
 
-// of returns what a camera's loop reports to. A disabled camera has one that
-// nobody reads.
+// of returns what a camera's loop reports to. One that is not counted has one
+// that nobody reads.
 func (c *coverage) of(camera string) *attention {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,7 @@ type Coverage struct{ *coverage }
 
 // NewCoverage begins at a moment.
 func NewCoverage(store Ledger, now time.Time) Coverage {
-	c := newCoverage(store, slog.New(slog.DiscardHandler))
+	c := newCoverage(Options{Ledger: store, Log: slog.New(slog.DiscardHandler)})
 	c.begin(now)
 	return Coverage{c}
 }

@@ -46,8 +46,10 @@ type Options struct {
 	TeardownWithin time.Duration
 
 	// Ledger keeps what became of every camera-minute; nil keeps nothing
-	// beyond the open hour.
-	Ledger Ledger
+	// beyond the open hour. CanaryCamera is the gateway's own camera, whose
+	// minutes nobody counts.
+	Ledger       Ledger
+	CanaryCamera string
 
 	// Rand returns numbers in [0, 1); default the runtime's generator.
 	Rand func() float64
@@ -124,7 +126,7 @@ func New(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		o:      o,
-		ledger: newLedger(o.Budget), coverage: newCoverage(o.Ledger, o.Log),
+		ledger: newLedger(o.Budget), coverage: newCoverage(o),
 		poke:   make(chan struct{}, 1),
 		loops:  make(map[string]*loop),
 		ending: make(map[string]chan struct{}),
