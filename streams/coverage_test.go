@@ -101,8 +101,10 @@ func (s *shelf) wants(t *testing.T, want map[streams.Outcome]int64) {
 
 var city2 = inventory.NewGrid([]inventory.Cell{
 	{ID: "town", Level: inventory.LevelTown},
-	{ID: "cell-1", Level: inventory.LevelCell, Parent: "town"}, {ID: "cell-2", Level: inventory.LevelCell, Parent: "town"},
-	{ID: "sub-1", Level: inventory.LevelSubcell, Parent: "cell-1"}, {ID: "sub-2", Level: inventory.LevelSubcell, Parent: "cell-2"},
+	{ID: "cell-1", Level: inventory.LevelCell, Parent: "town"},
+	{ID: "cell-2", Level: inventory.LevelCell, Parent: "town"},
+	{ID: "sub-1", Level: inventory.LevelSubcell, Parent: "cell-1"},
+	{ID: "sub-2", Level: inventory.LevelSubcell, Parent: "cell-2"},
 })
 
 // patrolled runs a manager with a ledger for one story.
@@ -156,7 +158,7 @@ func TestAnHour(t *testing.T) {
 		cameras[4].Disabled = true
 		patrolled(t, store, streams.Options{Registerer: reg}, cameras, func(b *bench) {
 			b.city.set("locked", refuse(streams.ReasonAuth))
-			b.city.set("gone", func(ctx context.Context, n int, s *fakeSession) error {
+			b.city.set("gone", func(ctx context.Context, _ int, s *fakeSession) error {
 				if m := time.Now().Minute(); m >= 20 && m < 30 {
 					return streams.Errorf(streams.ReasonUnreachable, "no route")
 				}

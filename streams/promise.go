@@ -54,9 +54,10 @@ type Pace struct {
 //	L = (handshake + GOP) + (retry + handshake + GOP).
 //
 // A happening begins, at the worst, just after a sample that was taken the
-// moment its look was due. A rule needs it in n samples in a row, that is, with
-// a dwell, in n = max(samples, ⌈dwell/I⌉ + 1). The n-th look is due n × I after
-// that sample and gives its own at most L later:
+// moment its look was due. A rule needs it in n samples in a row. With a dwell
+// the last of them must be that long after the first, which may have come L
+// after its look was due: n = max(samples, ⌈(dwell + L) / I⌉ + 1). The n-th look
+// is due n × I after that sample and gives its own at most L later:
 //
 //	shortest = n × I + L        it must last until then
 //	worst    = shortest + A     and is found when that sample is analysed
@@ -65,12 +66,12 @@ type Pace struct {
 // and cameras that are blind.
 func (p Pace) Promise(tier inventory.Tier) Promise {
 	present := time.Duration(float64(p.Interval) * max(p.Stretch, 1))
-	n := max(p.Samples, 1)
-	if p.Dwell > 0 && present > 0 {
-		n = max(n, int((p.Dwell+present-1)/present)+1)
-	}
 	once := p.Handshake + p.GOP
 	lag := once + p.Retry + once
+	n := max(p.Samples, 1)
+	if p.Dwell > 0 && present > 0 {
+		n = max(n, int((p.Dwell+lag+present-1)/present)+1)
+	}
 	out := Promise{Tier: tier, Nominal: p.Interval, Present: present}
 	out.Shortest = time.Duration(n)*present + lag
 	out.Worst = out.Shortest + p.Analysis
