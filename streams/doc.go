@@ -16,7 +16,17 @@
 //   - A session's callbacks copy, count and return; a session is closed by its
 //     visit or its watch, never from a callback.
 //
-// Lock order: Manager.mu, then visit.mu, then loop.mu, then host.mu. No lock is
-// held while a sink, an opener or another loop is called, save that the watch
+// The coverage ledger (attention.go, coverage.go) says of every camera-minute
+// whether it was watched: whether every visit due in it gave a trusted sample.
+// Else it is blind with the first reason, or excused by planned maintenance.
+// A loop announces each look before it is due and tells of failures and
+// verdicts; nobody asks a camera whether it is watched. Minutes are closed half
+// a minute after their end, once, by the wall clock; those that no process
+// lived through are blind as gateway_down. sqlstore keeps the hours.
+// promise.go derives what a tier can be relied on for.
+//
+// Lock order: Manager.mu, then coverage.mu or schedule.mu; schedule.mu or
+// visit.mu, then loop.mu, then host.mu. An attention's lock comes last. No lock
+// is held while a sink, an opener or another loop is called, save that the watch
 // holds visit.mu while it closes its session.
 package streams

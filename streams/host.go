@@ -116,9 +116,10 @@ func (h *host) admit(by inventory.Login, now time.Time, rest time.Duration) erro
 // grants is open; 0 when it need not. A session that is to stay asks all the
 // same, and is refused with a reason.
 func (h *host) fullFor(l *loop, now time.Time) time.Duration {
+	stays := l.staying()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.limit == 0 || h.playing < h.limit || !now.Before(h.limitUntil) || l.staying() {
+	if stays || h.limit == 0 || h.playing < h.limit || !now.Before(h.limitUntil) {
 		return 0
 	}
 	return min(fullFor, h.limitUntil.Sub(now))

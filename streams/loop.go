@@ -43,6 +43,8 @@ type loop struct {
 	line *line // nil without a network budget
 	born time.Time
 	turn turn // the schedule's
+	// attention hears of every look that is due, answered or failed.
+	attention *attention
 
 	ctx    context.Context //nolint:containedctx // its visits', which the schedule begins
 	cancel context.CancelCauseFunc
@@ -95,7 +97,7 @@ const (
 func newLoop(m *Manager, w want, p place, h *host) *loop {
 	now := time.Now()
 	return &loop{
-		m: m, want: w, place: p, host: h, line: m.lineOf(w.link.Uplink), born: now,
+		m: m, want: w, place: p, host: h, line: m.lineOf(w.link.Uplink), born: now, attention: m.coverage.of(w.camera),
 		done:  make(chan struct{}),
 		f:     facts{disabled: w.disabled, interval: w.interval},
 		state: stateAtStart(w), since: now, stretch: 1, mode: w.mode,
@@ -180,6 +182,7 @@ func (l *loop) failed(err error, now time.Time) time.Duration {
 	}
 	l.f.failures++
 	l.f.lastFailed, l.f.reason = now, reason
+	l.attention.blind(now, reason)
 	l.detail = clip(err.Error(), 200)
 	wait := backoff(l.attempts, l.m.o.BackoffMin, l.m.o.BackoffMax, l.m.o.Rand())
 	switch {
@@ -327,7 +330,10 @@ func (l *loop) report(v Verdict) {
 	if analysed(v.Reason) {
 		l.lastSample = v.At
 	}
-	if v.Reason != ReasonNone {
+	if v.Reason == ReasonNone {
+		l.attention.seen(v.At)
+	} else {
+		l.attention.blind(v.At, v.Reason)
 		l.detail = clip(v.Detail, 200)
 	}
 	l.settle(time.Now())

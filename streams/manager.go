@@ -59,6 +59,12 @@ type Options struct {
 	TeardownRate   float64
 	TeardownWithin time.Duration
 
+	// Ledger keeps what became of every camera-minute; nil keeps nothing
+	// beyond the open hour. CanaryCamera is the gateway's own camera, whose
+	// minutes nobody counts.
+	Ledger       Ledger
+	CanaryCamera string
+
 	// Rand returns numbers in [0, 1); default the runtime's generator.
 	Rand func() float64
 	// Log tells changes of state; default none.
@@ -121,6 +127,8 @@ type Manager struct {
 	balance  atomic.Pointer[balance]
 	node     *line            // nil without a network budget
 	uplinks  map[string]*line // by name
+	coverage *coverage
+	delays   delays
 
 	poke chan struct{} // the wanted set changed
 
@@ -152,7 +160,7 @@ func New(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		o:      o,
-		ledger: &ledger{budget: o.Budget},
+		ledger: &ledger{budget: o.Budget}, coverage: newCoverage(o),
 		poke:   make(chan struct{}, 1),
 		loops:  make(map[string]*loop),
 		ending: make(map[string]chan struct{}),
@@ -194,6 +202,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	m.children.Go(func() { m.schedule.run(ctx, m.begin) })
 	m.children.Go(func() { m.keepBalance(ctx) })
+	m.coverage.begin(time.Now())
+	m.children.Go(func() { m.coverage.run(ctx) })
 	for {
 		select {
 		case <-m.poke:
@@ -226,6 +236,7 @@ func (m *Manager) apply(ctx context.Context) {
 		return
 	}
 	m.wanted = nil
+	m.coverage.reconcile(*s, time.Now())
 	listed := make(map[string]bool, len(s.Cameras))
 	for i := range s.Cameras {
 		c := &s.Cameras[i]
@@ -284,6 +295,7 @@ func (m *Manager) start(ctx context.Context, w want, p place, old *loop) {
 		}
 		return
 	}
+	l.attention.due(at, inTime(at, w.interval, 0), l.born)
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	enter := func() {
 		m.schedule.put(l, at, at.Add(w.interval))
@@ -377,6 +389,7 @@ func (m *Manager) turn() time.Duration {
 // Report takes what became of a sample: it makes a camera degraded, or online
 // again.
 func (m *Manager) Report(v Verdict) {
+	m.delays.analysed(v)
 	if l := m.loop(v.Camera); l != nil {
 		l.report(v)
 	}

@@ -18,10 +18,6 @@ const (
 	maxCells  = 400
 	cellOther = "other"
 	cellNone  = "none" // cameras that stand outside the grid
-	// blindLate: the camera is up, and no picture of it was analysed in time.
-	blindLate = "late"
-	// blindNew: the camera was not visited yet.
-	blindNew = "not_visited"
 )
 
 // modes are those that a visit may have.
@@ -77,7 +73,7 @@ type fleet struct {
 }
 
 type fleetDescs struct {
-	dials, sessions, media, waiting, cameras, faults, blind, overdue, age, grid, modes, stretch, use, uplink *prometheus.Desc
+	dials, sessions, media, waiting, cameras, faults, blind, overdue, age, grid, modes, stretch, use, uplink, ratio, minutes *prometheus.Desc
 }
 
 func newFleetDescs() fleetDescs {
@@ -95,17 +91,19 @@ func newFleetDescs() fleetDescs {
 		uplink:   desc("uplink_use_ratio", "The same for the network of an uplink that has a budget.", "uplink"),
 		cameras:  desc("cameras", "Cameras by state.", "state"),
 		faults:   desc("camera_faults", "Cameras that have a fault, by reason.", "reason"),
-		blind:    desc("blind_cameras", "Cameras of which no trusted picture was analysed in time, by the first reason.", "reason"),
+		blind:    desc("blind_cameras", "Cameras of which no trusted picture was analysed in time, by the first reason; those under planned maintenance are not counted.", "reason"),
 		overdue:  desc("overdue_cameras", "Cameras whose newest analysed picture is older than twice their interval and one distance between key units.", "tier"),
 		age:      desc("sample_age_seconds", "Age of the newest analysed picture, over cameras; of the patrol itself where there is none yet.", "tier"),
 		grid:     desc("grid_cameras", "Cameras by first-level grid cell and state.", "grid", "state"),
+		ratio:    desc("coverage_ratio", "Share of the camera-minutes of the last full hour that were watched, by first-level grid cell; excused ones are left out.", "grid"),
+		minutes:  desc("coverage_minutes_total", "Camera-minutes closed, by outcome: watched, blind, or excused by planned maintenance.", "outcome"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (f *fleet) Describe(ch chan<- *prometheus.Desc) {
 	d := f.d
-	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.waiting, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid, d.modes, d.stretch, d.use, d.uplink} {
+	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.waiting, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid, d.modes, d.stretch, d.use, d.uplink, d.ratio, d.minutes} {
 		ch <- desc
 	}
 }
@@ -121,7 +119,7 @@ type ages struct {
 type census struct {
 	states map[State]int
 	faults map[Reason]int
-	blind  map[string]int
+	blind  map[Reason]int
 	modes  map[inventory.Mode]int
 	tiers  map[inventory.Tier]*ages
 	grid   map[string]map[State]int
@@ -129,7 +127,7 @@ type census struct {
 
 func (m *Manager) census(now time.Time) census {
 	c := census{
-		states: make(map[State]int), faults: make(map[Reason]int), blind: make(map[string]int),
+		states: make(map[State]int), faults: make(map[Reason]int), blind: make(map[Reason]int),
 		modes: make(map[inventory.Mode]int), tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
 	}
 	for _, t := range inventory.Tiers() {
@@ -180,13 +178,13 @@ func (c *census) look(s Status, tier inventory.Tier, now time.Time, l *loop) {
 		t.overdue++
 	}
 	switch {
-	case s.State == StateOnline && !late:
+	case s.State == StateOnline && !late, l.m.Excused(s.Camera, now):
 	case s.Reason != ReasonNone:
-		c.blind[string(s.Reason)]++
+		c.blind[s.Reason]++
 	case s.State == StateUnknown:
-		c.blind[blindNew]++
+		c.blind[ReasonNotVisited]++
 	default:
-		c.blind[blindLate]++
+		c.blind[ReasonLate]++
 	}
 }
 
@@ -208,10 +206,10 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, r := range Reasons() {
 		gauge(f.d.faults, float64(c.faults[r]), string(r))
-		gauge(f.d.blind, float64(c.blind[string(r)]), string(r))
+		gauge(f.d.blind, float64(c.blind[r]), string(r))
 	}
-	gauge(f.d.blind, float64(c.blind[blindLate]), blindLate)
-	gauge(f.d.blind, float64(c.blind[blindNew]), blindNew)
+	gauge(f.d.blind, float64(c.blind[ReasonLate]), string(ReasonLate))
+	gauge(f.d.blind, float64(c.blind[ReasonNotVisited]), string(ReasonNotVisited))
 	for _, mode := range modes {
 		gauge(f.d.modes, float64(c.modes[mode]), string(mode))
 	}
@@ -223,6 +221,13 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 			t.buckets[bound] += 0
 		}
 		ch <- prometheus.MustNewConstHistogram(f.d.age, t.count, t.sum, t.buckets, string(tier))
+	}
+	minutes, ratios := f.m.coverage.counted()
+	for i, outcome := range []string{"watched", "blind", "excused"} {
+		ch <- prometheus.MustNewConstMetric(f.d.minutes, prometheus.CounterValue, minutes[i], outcome)
+	}
+	for cell, v := range ratios {
+		gauge(f.d.ratio, v, cell)
 	}
 	for cell, states := range boundCells(c.grid) {
 		for _, s := range States() {

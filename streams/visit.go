@@ -195,7 +195,7 @@ func (v *visit) outcome(err error) error {
 		return err
 	case v.once() && (!v.taken.IsZero() || v.mode == inventory.ModeStill && err == nil && !v.lastK.IsZero()):
 		if v.taken.IsZero() { // an unchanged still
-			l.due = nextDue(now, l.f.interval, phase(l.want.camera, l.f.interval))
+			l.announce(now)
 		}
 		return nil
 	case err == nil:
@@ -353,6 +353,7 @@ func (v *visit) dropped(r Reason, why string) {
 	l.drops++
 	if r == ReasonMemory || l.drops >= dropsToTell {
 		l.dropped, l.detail = r, clip(why, 200)
+		l.attention.blind(time.Now(), r)
 		l.settle(time.Now())
 	}
 }
@@ -362,7 +363,7 @@ func (v *visit) unit(u Unit) {
 	l, now := v.l, u.Received
 	l.mu.Lock()
 	early := !v.once() && now.Before(l.due)
-	l.due = nextDue(now, l.f.interval, phase(l.want.camera, l.f.interval))
+	l.announce(now)
 	l.seq++
 	l.drops, l.dropped = 0, ReasonNone
 	if !u.CameraTime.IsZero() {
@@ -383,6 +384,12 @@ func (v *visit) unit(u Unit) {
 		l.m.metrics.early.Inc()
 	}
 	l.m.o.Sink.Offer(sample)
+}
+
+// announce makes the next look due. l.mu is held.
+func (l *loop) announce(now time.Time) {
+	l.due = nextDue(now, l.f.interval, phase(l.want.camera, l.f.interval))
+	l.attention.due(l.due, inTime(l.due, l.f.interval, l.f.gop), now)
 }
 
 // took notes that a visit has its sample, and decides whether it stays to

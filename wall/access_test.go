@@ -41,6 +41,10 @@ var wantActions = map[string]wall.Action{
 	"create-user":      wall.ActionUsers,
 	"disable-user":     wall.ActionUsers,
 	"stream":           wall.ActionRead,
+	"get-coverage":     wall.ActionRead,
+	"list-maintenance": wall.ActionRead,
+	"plan-maintenance": wall.ActionInventory,
+	"end-maintenance":  wall.ActionInventory,
 
 	"get-linked-evidence": wall.ActionLink,
 }

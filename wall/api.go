@@ -239,6 +239,59 @@ type Stats struct {
 	RaisedToday int                      `json:"raised_today" doc:"since midnight of the site"`
 }
 
+// CoverageReport says how many camera-minutes were watched, of whole hours.
+type CoverageReport struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// Closed is the end of the newest minute that is counted; left out when
+	// none is.
+	Closed *time.Time    `json:"closed_until,omitempty" doc:"the end of the newest minute that is counted"`
+	Total  CoverageRow   `json:"total"`
+	Rows   []CoverageRow `json:"rows" doc:"their sums are the total"`
+	Tiers  []TierPromise `json:"tiers"`
+}
+
+// CoverageRow counts camera-minutes. What its rows are not told apart by is
+// left out; a cell is also left out for cameras outside the grid.
+type CoverageRow struct {
+	Cell    string                   `json:"cell,omitempty"`
+	Name    string                   `json:"name,omitempty"`
+	Level   inventory.Level          `json:"level,omitempty"`
+	Tier    inventory.Tier           `json:"tier,omitempty"`
+	Hour    *time.Time               `json:"hour,omitempty" doc:"when it began"`
+	Reason  streams.Reason           `json:"reason,omitempty" doc:"by reason: of these blind minutes; left out for watched and excused ones"`
+	Watched int64                    `json:"watched" doc:"camera-minutes in which every visit due gave a trusted sample"`
+	Blind   int64                    `json:"blind"`
+	Excused int64                    `json:"excused" doc:"blind during planned maintenance"`
+	Ratio   *float64                 `json:"ratio,omitempty" doc:"watched / (watched + blind); left out when both are 0"`
+	Reasons map[streams.Reason]int64 `json:"reasons" doc:"blind camera-minutes by first reason"`
+}
+
+// TierPromise says what the cameras of a tier can be relied on for, as things
+// are; cameras with an interval of their own are left out.
+type TierPromise struct {
+	Tier             inventory.Tier `json:"tier"`
+	IntervalSeconds  float64        `json:"interval_seconds" doc:"between samples, as configured"`
+	PresentSeconds   float64        `json:"present_interval_seconds" doc:"the interval that the budgets leave now"`
+	WorstCaseSeconds float64        `json:"worst_case_seconds" doc:"the longest from the beginning of a happening to its finding"`
+	ShortestSeconds  float64        `json:"shortest_seconds" doc:"the shortest happening that is found for certain"`
+	Why              string         `json:"why" doc:"how they come about"`
+}
+
+// MaintenanceRequest plans maintenance.
+type MaintenanceRequest struct {
+	Cameras []string   `json:"cameras,omitempty" maxItems:"2000" doc:"ids of cameras"`
+	Cells   []string   `json:"cells,omitempty" maxItems:"500" doc:"ids of grid cells of any level"`
+	From    *time.Time `json:"from,omitempty" doc:"default now; not in the past"`
+	To      time.Time  `json:"to" doc:"at most 30 days after from"`
+	Reason  string     `json:"reason" minLength:"1" maxLength:"200"`
+}
+
+// MaintenanceList is planned maintenance, by when it begins.
+type MaintenanceList struct {
+	Maintenance []inventory.Maintenance `json:"maintenance"`
+}
+
 // AuditPage is a part of the audit, newest first.
 type AuditPage struct {
 	Rows []alerts.AuditRow `json:"rows"`
@@ -294,6 +347,10 @@ var enums = map[string][]any{
 	"CameraView.tier":      values(inventory.Tiers()),
 	"CameraView.state":     values(streams.States()),
 	"CameraView.reason":    values(streams.Reasons()),
+	"CoverageRow.level":    values(levels()),
+	"CoverageRow.tier":     values(inventory.Tiers()),
+	"CoverageRow.reason":   values(streams.BlindReasons()),
+	"TierPromise.tier":     values(inventory.Tiers()),
 	"Problem.state":        values(alerts.LeadStates()),
 	"Problem.allowed":      values(alerts.LeadStates()),
 }

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	smallBody  = 16 << 10 // bytes of a JSON request
+	smallBody  = 16 << 10  // bytes of a JSON request
+	listBody   = 256 << 10 // one that lists thousands of ids
 	importBody = 256 << 20
 )
 
@@ -102,6 +103,7 @@ func (s *Server) routes() {
 
 	route(s, ActionRead, op("get-grid", get, "/grid", "The cells of one level as GeoJSON"), s.getGrid)
 	route(s, ActionRead, op("get-stats", get, "/stats", "The figures of now"), s.getStats)
+	route(s, ActionRead, op("get-coverage", get, "/coverage", "Camera-minutes that were watched or blind, and what each tier promises"), s.getCoverage)
 	route(s, ActionAudit, op("list-audit", get, "/audit", "The audit, newest first"), s.listAudit)
 
 	imports := op("import-inventory", post, "/inventory/imports", "Plan or apply an import of cameras (CSV) or cells (GeoJSON)")
@@ -116,6 +118,12 @@ func (s *Server) routes() {
 	route(s, ActionInventory, export, s.exportInventory)
 	route(s, ActionInventory, op("list-revisions", get, "/inventory/revisions", "The newest changes of the inventory"), s.listRevisions)
 	route(s, ActionInventory, op("undo-revision", post, "/inventory/revisions/{id}/undo", "Take one change back"), s.undoRevision)
+
+	route(s, ActionRead, op("list-maintenance", get, "/maintenance", "Planned maintenance that is not over"), s.listMaintenance)
+	plan := op("plan-maintenance", post, "/maintenance", "Excuse cameras or cells while somebody works on them")
+	plan.MaxBodyBytes = listBody
+	route(s, ActionInventory, plan, s.planMaintenance)
+	route(s, ActionInventory, op("end-maintenance", del, "/maintenance/{id}", "End maintenance now, or call it off"), s.endMaintenance)
 
 	route(s, ActionUsers, op("list-users", get, "/users", "Every user"), s.listUsers)
 	route(s, ActionUsers, op("create-user", post, "/users", "Make a user"), s.createUser)

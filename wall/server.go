@@ -36,9 +36,13 @@ type Options struct {
 	Journal  alerts.Journal
 	Fleet    Fleet
 	Importer Importer
-	Accounts *Accounts
-	Hub      *Hub
-	Stills   *Stills
+	// Coverage and Promiser answer GET /coverage.
+	Coverage    Coverage
+	Promiser    Promiser
+	Maintenance Maintenance
+	Accounts    *Accounts
+	Hub         *Hub
+	Stills      *Stills
 	// Inventory returns the newest wanted set; it is called for each request.
 	Inventory func() inventory.Snapshot
 	// LinkKey is the key of alerts.SignLink, at least alerts.MinLinkKey bytes.
@@ -68,6 +72,9 @@ type Server struct {
 	journal       alerts.Journal
 	fleet         Fleet
 	importer      Importer
+	coverage      Coverage
+	promiser      Promiser
+	maintenance   Maintenance
 	accounts      *Accounts
 	hub           *Hub
 	stills        *Stills
@@ -96,7 +103,8 @@ func New(o Options) (*Server, error) {
 	for name, missing := range map[string]bool{
 		"Desk": o.Desk == nil, "Journal": o.Journal == nil, "Fleet": o.Fleet == nil, "Importer": o.Importer == nil,
 		"Accounts": o.Accounts == nil, "Hub": o.Hub == nil, "Stills": o.Stills == nil, "Inventory": o.Inventory == nil,
-		"Canary": o.Canary == nil, "Page": o.Page == nil,
+		"Canary": o.Canary == nil, "Page": o.Page == nil, "Coverage": o.Coverage == nil, "Promiser": o.Promiser == nil,
+		"Maintenance": o.Maintenance == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("wall: %s is required", name)
@@ -126,6 +134,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		desk: o.Desk, journal: o.Journal, fleet: o.Fleet, importer: o.Importer, accounts: o.Accounts, hub: o.Hub,
+		coverage: o.Coverage, promiser: o.Promiser, maintenance: o.Maintenance,
 		stills: o.Stills, inventory: o.Inventory, linkKey: o.LinkKey, canary: o.Canary,
 		intervals: o.Intervals, site: o.Site, zone: zone, departments: o.Departments,
 		rejectReasons: o.RejectReasons, closeReasons: o.CloseReasons, secure: o.Secure, log: o.Log, now: o.Clock,

@@ -81,6 +81,8 @@ type world struct {
 	journal  *fakeJournal
 	fleet    fakeFleet
 	importer *fakeImporter
+	coverage fakeCoverage
+	works    *fakeMaintenance
 	accounts *wall.Accounts
 	hub      *wall.Hub
 	stills   *wall.Stills
@@ -129,6 +131,7 @@ func newWorld(t *testing.T) *world {
 		t: t, db: db,
 		desk:    &fakeDesk{leads: []alerts.Lead{lead(lead2, 2), lead(lead1, 1)}, pictures: map[string][]byte{proofID: proof}},
 		journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil), stills: wall.NewStills(0),
+		works: &fakeMaintenance{},
 		fleet: fakeFleet{camera1: {
 			Camera: camera1, State: streams.StateOnline, Since: noon.Add(-time.Hour),
 			LastSample: noon.Add(-3 * time.Second), LastKey: noon, Skew: 2 * time.Second,
@@ -180,6 +183,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) options() wall.Options {
 	return wall.Options{
 		Desk: w.desk, Journal: w.journal, Fleet: w.fleet, Importer: w.importer, Accounts: w.accounts, Hub: w.hub,
+		Coverage: w.coverage, Promiser: fakePromiser{}, Maintenance: w.works,
 		Stills: w.stills, Inventory: func() inventory.Snapshot { return w.snapshot },
 		LinkKey:     linkKey,
 		Canary:      func() wall.CanaryStatus { return wall.CanaryStatus{OK: true, IntervalSeconds: 180} },
@@ -212,7 +216,7 @@ func benchWorld(b *testing.B, cameras int) bench {
 	}
 	w := &world{
 		db: db, desk: &fakeDesk{}, journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil),
-		stills: wall.NewStills(0), fleet: fakeFleet{}, snapshot: inventory.Snapshot{Revision: 1},
+		works: &fakeMaintenance{}, stills: wall.NewStills(0), fleet: fakeFleet{}, snapshot: inventory.Snapshot{Revision: 1},
 	}
 	if w.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store}); err != nil {
 		b.Fatal(err)

@@ -28,6 +28,7 @@ import (
 	inventorysql "videopatrol/inventory/sqlstore"
 	"videopatrol/streams"
 	"videopatrol/streams/rtsp"
+	streamsql "videopatrol/streams/sqlstore"
 	"videopatrol/wall"
 	wallsql "videopatrol/wall/sqlstore"
 	"videopatrol/wall/ui"
@@ -58,6 +59,7 @@ type app struct {
 	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
 	engine   *alerts.Engine
 	outbox   *alerts.Outbox
+	coverage *streamsql.Store
 	manager  *streams.Manager
 	pool     *worker.Pool
 	canary   *canary // nil when switched off
@@ -66,6 +68,8 @@ type app struct {
 	accounts *wall.Accounts
 	importer *importing
 	wall     *wall.Server
+
+	maintenance *maintaining
 
 	wallListener, metricsListener net.Listener
 	tls                           *tls.Config
@@ -300,7 +304,7 @@ func (a *app) subscriptions() ([]alerts.Subscription, error) {
 	return list, nil
 }
 
-func (a *app) openStreams(context.Context) error {
+func (a *app) openStreams(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -322,6 +326,9 @@ func (a *app) openStreams(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.coverage, err = streamsql.New(ctx, a.db); err != nil {
+		return err
+	}
 	p := a.cfg.Patrol
 	location, err := time.LoadLocation(a.cfg.Site.TimeZone)
 	if err != nil {
@@ -335,9 +342,13 @@ func (a *app) openStreams(context.Context) error {
 		},
 		Mode: p.Mode, VisitAbove: time.Duration(p.VisitAbove), Stay: p.Stay, Location: location,
 		Intervals: a.intervals(), BackoffMin: time.Duration(p.BackoffMin), BackoffMax: time.Duration(p.BackoffMax),
-		Log: a.part("streams"), Registerer: a.registry,
+		Ledger: a.coverage, CanaryCamera: canaryID, Log: a.part("streams"), Registerer: a.registry,
 	})
 	if err != nil {
+		return err
+	}
+	a.maintenance = &maintaining{store: a.cameras, manager: a.manager}
+	if err := a.maintenance.tell(ctx); err != nil {
 		return err
 	}
 	a.stills = stills
@@ -380,6 +391,7 @@ func (a *app) openWall(ctx context.Context) error {
 	}
 	a.wall, err = wall.New(wall.Options{
 		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.stills,
+		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
 		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Departments: departments,

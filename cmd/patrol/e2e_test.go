@@ -127,6 +127,11 @@ func TestEndToEnd(t *testing.T) {
 	r.audit(w, r.ledger(), interval)
 	r.handle(r.allLeads()[0])
 	r.checkMetrics()
+	var c wall.CoverageReport
+	r.person(http.MethodGet, "/coverage?by=reason", nil, &c)
+	if n := c.Total.Watched + c.Total.Blind; n == 0 || n%9 != 0 || c.Total.Watched == 0 || c.Total.Excused != 0 {
+		t.Errorf("nine cameras were watched for %d and blind for %d minutes: %v", c.Total.Watched, c.Total.Blind, c.Total.Reasons)
+	}
 }
 
 // handle is an officer's work on one lead: accept, take back, accept, dispatch.

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Camera-minutes that were watched or blind, and what each tier promises */
+        get: operations["get-coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{lead}/{picture}": {
         parameters: {
             query?: never;
@@ -271,6 +288,41 @@ export interface paths {
         /** End the session */
         post: operations["logout"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Planned maintenance that is not over */
+        get: operations["list-maintenance"];
+        put?: never;
+        /** Excuse cameras or cells while somebody works on them */
+        post: operations["plan-maintenance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/maintenance/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End maintenance now, or call it off */
+        delete: operations["end-maintenance"];
         options?: never;
         head?: never;
         patch?: never;
@@ -553,6 +605,60 @@ export interface components {
             last_at?: string;
             ok: boolean;
         };
+        CoverageReport: {
+            /**
+             * Format: date-time
+             * @description the end of the newest minute that is counted
+             */
+            closed_until?: string;
+            /** Format: date-time */
+            from: string;
+            /** @description their sums are the total */
+            rows: components["schemas"]["CoverageRow"][];
+            tiers: components["schemas"]["TierPromise"][];
+            /** Format: date-time */
+            to: string;
+            total: components["schemas"]["CoverageRow"];
+        };
+        CoverageRow: {
+            /** Format: int64 */
+            blind: number;
+            cell?: string;
+            /**
+             * Format: int64
+             * @description blind during planned maintenance
+             */
+            excused: number;
+            /**
+             * Format: date-time
+             * @description when it began
+             */
+            hour?: string;
+            /** @enum {string} */
+            level?: "city" | "town" | "cell" | "subcell";
+            name?: string;
+            /**
+             * Format: double
+             * @description watched / (watched + blind); left out when both are 0
+             */
+            ratio?: number;
+            /**
+             * @description by reason: of these blind minutes; left out for watched and excused ones
+             * @enum {string}
+             */
+            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "covered" | "quarantined" | "late" | "not_visited" | "gateway_down";
+            /** @description blind camera-minutes by first reason */
+            reasons: {
+                [key: string]: number;
+            };
+            /** @enum {string} */
+            tier?: "high" | "normal" | "low";
+            /**
+             * Format: int64
+             * @description camera-minutes in which every visit due gave a trusted sample
+             */
+            watched: number;
+        };
         Department: {
             id: string;
             name_en: string;
@@ -685,6 +791,41 @@ export interface components {
         LoginResponse: {
             user: components["schemas"]["User"];
         };
+        Maintenance: {
+            by: string;
+            cameras: string[];
+            cells: string[];
+            ended_by?: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            planned_at: string;
+            reason: string;
+            /** Format: date-time */
+            to: string;
+        };
+        MaintenanceList: {
+            maintenance: components["schemas"]["Maintenance"][];
+        };
+        MaintenanceRequest: {
+            /** @description ids of cameras */
+            cameras?: string[];
+            /** @description ids of grid cells of any level */
+            cells?: string[];
+            /**
+             * Format: date-time
+             * @description default now; not in the past
+             */
+            from?: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description at most 30 days after from
+             */
+            to: string;
+        };
         Me: {
             canary: components["schemas"]["CanaryStatus"];
             close_reasons: components["schemas"]["ReasonCode"][];
@@ -805,6 +946,32 @@ export interface components {
         Text: {
             en: string;
             zh: string;
+        };
+        TierPromise: {
+            /**
+             * Format: double
+             * @description between samples, as configured
+             */
+            interval_seconds: number;
+            /**
+             * Format: double
+             * @description the interval that the budgets leave now
+             */
+            present_interval_seconds: number;
+            /**
+             * Format: double
+             * @description the shortest happening that is found for certain
+             */
+            shortest_seconds: number;
+            /** @enum {string} */
+            tier: "high" | "normal" | "low";
+            /** @description how they come about */
+            why: string;
+            /**
+             * Format: double
+             * @description the longest from the beginning of a happening to its finding
+             */
+            worst_case_seconds: number;
         };
         Token: {
             /** Format: date-time */
@@ -994,6 +1161,48 @@ export interface operations {
                 };
                 content: {
                     "image/jpeg": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-coverage": {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; rounded down to the whole hour; default a day before to */
+                from?: string;
+                /** @description RFC 3339; rounded up to the whole hour; default now */
+                to?: string;
+                /** @description of the cells to tell apart */
+                level?: "city" | "town" | "cell" | "subcell";
+                /** @description only what lies in this cell of any level */
+                cell?: string;
+                /** @description only this tier */
+                tier?: "high" | "normal" | "low";
+                /** @description what rows are told apart by: one or more of cell, tier, hour, reason, separated by commas; the sums of the rows are the total */
+                by?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageReport"];
                 };
             };
             /** @description Error */
@@ -1406,6 +1615,102 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-maintenance": {
+        parameters: {
+            query?: {
+                /** @description RFC 3339; only windows that end after it; default now, so those that are over are left out */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plan-maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Maintenance"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Maintenance"];
+                };
             };
             /** @description Error */
             default: {
