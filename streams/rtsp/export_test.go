@@ -58,3 +58,15 @@ func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c.report(sr)
 	return c.at(timestamp)
 }
+
+// QPReader reads quantisation parameters from slice headers.
+type QPReader = qpReader
+
+// NewQPReader makes one that has no parameter sets yet.
+func NewQPReader(h265 bool) *QPReader { return newQPReader(h265) }
+
+// SetParams hands it parameter sets.
+func (q *qpReader) SetParams(sps, pps [][]byte) { q.setParams(sps, pps) }
+
+// QP reads a slice's.
+func (q *qpReader) QP(nalu []byte) (int, bool) { return q.qp(nalu) }
