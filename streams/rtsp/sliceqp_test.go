@@ -674,11 +674,12 @@ func BenchmarkSliceQP(b *testing.B) {
 	s.U(3, 6) // set 2
 	s.UE(0)
 	s.UE(0)
-	s.U(4, 0)
-	s.U(2, 1)
+	s.U(5, 0)
+	s.UE(0) // weights
+	s.SE(0)
+	s.U(6, 0)
 	s.UE(0)
-	s.U(8, 0)
-	s.U(32, 0xffffffff)
+	s.SE(3)
 	for _, c := range []struct {
 		name           string
 		h265           bool
