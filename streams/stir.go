@@ -86,7 +86,7 @@ type Stir struct {
 
 	balance float32 // early looks to spend, less one
 	rests   bool    // looked while it stirred: the next key unit shows little new
-	high    bool    // the newest group stirred, or nearly
+	high    bool    // the newest group stirred
 
 	last float32 // cost of the newest picture
 	same uint16  // pictures in a row that cost the same
@@ -229,8 +229,9 @@ func (s *Stir) Key(now time.Time) {
 	s.bare = 0
 	peak, mean := s.octaves()
 	score := s.Score()
-	s.high = score > stirRise/2
+	s.high = score > stirRise
 	s.place, s.peak, s.sum, s.quietSum = 0, 0, 0, 0
+	s.recent = s.expected // what was decided on counts once
 	s.groups = min(s.groups+1, math.MaxUint16-1)
 	if s.groups < 3 {
 		return // the levels are still too young
@@ -259,7 +260,7 @@ func (s *Stir) Seen(early bool) {
 	} else {
 		s.balance = min(s.balance+stirEarn, stirSave-1)
 	}
-	s.rests = s.high || s.place > 0 && s.Score() > stirRise/2
+	s.rests = s.high || s.Score() > stirRise
 }
 
 // Off tells whether the signal says nothing of this camera, and why. It comes
