@@ -181,7 +181,7 @@ func compareQP(t *testing.T, h265 bool, file string) {
 // to date.
 func eachSlice(stream []byte, h265 bool, q *rtsp.QPReader, see func(nalu []byte) error) error {
 	var sps, pps [][]byte
-	for _, nalu := range bytes.Split(stream, []byte{0, 0, 1}) {
+	for nalu := range bytes.SplitSeq(stream, []byte{0, 0, 1}) {
 		nalu = bytes.TrimRight(nalu, "\x00")
 		if len(nalu) < 2 {
 			continue

@@ -23,9 +23,10 @@ import (
 // These tests measure the stir signal on real footage and on simulated cameras,
 // as a surveillance camera of today would send them: 704×576, 15 pictures a
 // second, a key unit every two seconds. A plain run encodes half of one clip. The
-// figures of deploy/stir.md come from all of it (ten minutes on two cores):
+// figures of deploy/stir.md come from all of it, which takes ten minutes on two
+// cores; the folder keeps what was encoded:
 //
-//	STIR_ALL=1 go test ./streams/rtsp -run 'TestStir(ROC|Gain)' -timeout 60m -v [-update-stir]
+//	STIR_ALL=FOLDER go test ./streams/rtsp -run 'TestStir(ROC|Gain)' -timeout 60m -v [-update-stir]
 const (
 	stirFPS   = 15
 	stirGroup = 30
@@ -99,14 +100,20 @@ func h264Args(rate ...string) []string {
 // picture is what the gateway sees of one that it does not take.
 type picture struct{ size, qp int }
 
-// stirPhases are from where clips are encoded, so that what begins in them
-// begins at other moments of a group, in seconds.
-func stirPhases() []float64 {
-	if stirAll() {
+// stirPhases are from where a clip is encoded, so that what begins in it begins
+// at other moments of a group, in seconds.
+func stirPhases(clip, encoding int) []float64 {
+	switch {
+	case !stirAll():
+		return []float64{0.7}
+	case stirClips[clip].seen == nil || isH265(encoding):
+		return []float64{0}
+	default:
 		return []float64{0, 0.7, 1.3}
 	}
-	return []float64{0.7}
 }
+
+func isH265(encoding int) bool { return strings.HasPrefix(stirEncodings[encoding].name, "H.265") }
 
 type encodedClip struct {
 	clip, encoding int
@@ -132,25 +139,29 @@ func encode(t *testing.T, clip, encoding int, from float64) [][]picture {
 		t.Skip("ffmpeg is not installed: the clips cannot be encoded")
 	}
 	e := stirEncodings[encoding]
-	h265 := strings.HasPrefix(e.name, "H.265")
-	out := filepath.Join(t.TempDir(), "stream")
-	length := "600"
-	if !stirAll() {
-		length = "72"
+	out, length := filepath.Join(t.TempDir(), "stream"), "72"
+	if stirAll() {
+		out, length = filepath.Join(os.Getenv("STIR_ALL"), fmt.Sprintf("%d-%d-%v", clip, encoding, from)), "600"
+		if stream, err := os.ReadFile(out); err == nil {
+			return readGroups(t, stream, isH265(encoding))
+		}
 	}
 	args := []string{
 		"-v", "error", "-nostdin", "-i", clipFile(t, stirClips[clip].file), "-an", "-t", length,
 		"-vf", fmt.Sprintf("trim=start=%v,setpts=PTS-STARTPTS,fps=%d,scale=704:576%s", from, stirFPS, e.filter), "-pix_fmt", "yuv420p",
 	}
-	args = append(append(args, e.args...), out)
+	args = append(append(args, e.args...), out+".part")
 	if msg, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v: %s", err, msg)
+	}
+	if err := os.Rename(out+".part", out); err != nil {
+		t.Fatal(err)
 	}
 	stream, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readGroups(t, stream, h265)
+	return readGroups(t, stream, isH265(encoding))
 }
 
 // readGroups returns a stream's whole groups. Each picture is one slice.
@@ -291,7 +302,7 @@ func TestStirROC(t *testing.T) {
 		var pooled [2][]scored
 		for c := range clips {
 			var all [2][]scored
-			for _, from := range stirPhases() {
+			for _, from := range stirPhases(c, e) {
 				groups := encodeClip(t, c, e, from)
 				for i := range all {
 					all[i] = append(all[i], scores(groups, shift(stirClips[c].moves, -from), i == 1)...)
@@ -305,8 +316,8 @@ func TestStirROC(t *testing.T) {
 			}
 			t.Logf("| %s | %s | %.2f | %.0f %% | %.2f | %.0f %% |", stirClips[c].name, stirEncodings[e].name,
 				areas[0], 100*hits(curves[0], 0.05), areas[1], 100*hits(curves[1], 0.05))
-			if c == 0 && !strings.Contains(stirEncodings[e].name, "noise") && areas[0] < 0.9 {
-				t.Errorf("%s, %s: the area under the curve is %.2f, want at least 0.9", stirClips[c].name, stirEncodings[e].name, areas[0])
+			if c == 0 && !strings.Contains(stirEncodings[e].name, "noise") && areas[0] < 0.8 {
+				t.Errorf("%s, %s: the area under the curve is %.2f, want at least 0.8", stirClips[c].name, stirEncodings[e].name, areas[0])
 			}
 		}
 		for i, what := range []string{"cost", "bytes alone"} {
@@ -388,7 +399,7 @@ func acted(t *testing.T, library *play.Library, index int, seconds float64, rand
 	t.Helper()
 	const citySeed = 2
 	kind, seed := city.SceneKind(index), city.SceneSeed(citySeed, index)
-	takes, err := library.Scene(t.Context(), kind, seed, scene.Takes()...)
+	takes, err := library.Scene(t.Context(), kind, seed, scene.Quiet, scene.Arrive, scene.Stay, scene.Leave)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -530,13 +541,13 @@ func TestStirGain(t *testing.T) {
 		clips, encodings, rounds, intervals = len(stirClips), len(stirEncodings), 10, []float64{10, 5, 30}
 	}
 	totals := make([]gain, len(intervals))
-	patrol := func(name string, counts bool, make func(random *rand.Rand, from float64) reel) {
+	patrol := func(name string, counts bool, phases []float64, play func(random *rand.Rand, from float64) reel) {
 		for i, interval := range intervals {
 			var g gain
-			for _, from := range stirPhases() {
+			for _, from := range phases {
 				for n := range rounds {
 					random := rand.New(rand.NewPCG(uint64(n), 7))
-					g.add(patrolled(t, make(random, from), interval, random))
+					g.add(patrolled(t, play(random, from), interval, random))
 				}
 			}
 			if counts {
@@ -549,17 +560,18 @@ func TestStirGain(t *testing.T) {
 	for c := range clips {
 		for e := range encodings {
 			encoded := map[float64][][]picture{}
-			for _, from := range stirPhases() {
+			phases := stirPhases(c, e)
+			for _, from := range phases {
 				encoded[from] = encodeClip(t, c, e, from)
 			}
 			name := stirClips[c].name + "; " + stirEncodings[e].name
 			if stirClips[c].seen != nil {
-				patrol(name, true, func(random *rand.Rand, from float64) reel {
+				patrol(name, true, phases, func(random *rand.Rand, from float64) reel {
 					return spread(encoded[from], shift(stirClips[c].seen, -from), 3600, random)
 				})
 			}
 			if stirAll() {
-				patrol("as recorded: "+name, false, func(_ *rand.Rand, from float64) reel {
+				patrol("as recorded: "+name, false, phases, func(_ *rand.Rand, from float64) reel {
 					return looped(encoded[from], shift(stirClips[c].seen, -from), 1800)
 				})
 			}
@@ -568,7 +580,7 @@ func TestStirGain(t *testing.T) {
 	if stirAll() {
 		library := sceneLibrary(t)
 		for i := range 4 {
-			patrol(fmt.Sprintf("simulated %s %d", city.SceneKind(i), i), true, func(random *rand.Rand, _ float64) reel {
+			patrol(fmt.Sprintf("simulated %s %d", city.SceneKind(i), i), true, []float64{0}, func(random *rand.Rand, _ float64) reel {
 				return acted(t, library, i, 3600, random)
 			})
 		}
