@@ -475,7 +475,7 @@ func parseHEVCSPS(nalu []byte) (*hevcSPS, bool) {
 	across, down := (width+1<<ctb-1)>>ctb, (height+1<<ctb-1)>>ctb
 	s.addressBits = bits.Len(uint(max(across*down, 1) - 1)) //nolint:gosec // positive
 	r.skipUE(4)                                             // transform sizes and depths
-	if r.flag() { // scaling_list_enabled_flag
+	if r.flag() {                                           // scaling_list_enabled_flag
 		if r.flag() { // sps_scaling_list_data_present_flag
 			r.hevcScalingLists()
 		}
