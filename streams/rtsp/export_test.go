@@ -123,3 +123,15 @@ func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
 func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {
 	m.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
 }
+
+// QPReader reads quantisation parameters from slice headers.
+type QPReader = qpReader
+
+// NewQPReader makes one that has no parameter sets yet.
+func NewQPReader(h265 bool) *QPReader { return newQPReader(h265) }
+
+// SetParams hands it parameter sets.
+func (q *qpReader) SetParams(sps, pps [][]byte) { q.setParams(sps, pps) }
+
+// QP reads a slice's.
+func (q *qpReader) QP(nalu []byte) (int, bool) { return q.qp(nalu) }

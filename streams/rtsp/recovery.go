@@ -23,40 +23,6 @@ const (
 	maxPrefix = 64
 )
 
-// bitReader reads a NAL unit's payload, from which emulation prevention was
-// taken. A read beyond the end is zero and sets short.
-type bitReader struct {
-	b     []byte
-	at    int // bits
-	short bool
-}
-
-func (r *bitReader) u(n int) uint32 {
-	v := uint32(0)
-	for range n {
-		if r.at >= 8*len(r.b) {
-			r.short = true
-			return 0
-		}
-		v = v<<1 | uint32(r.b[r.at/8]>>(7-r.at%8)&1)
-		r.at++
-	}
-	return v
-}
-
-// ue reads an unsigned Exp-Golomb code (ITU-T H.264 9.1); one of more than 31
-// leading zeros is none.
-func (r *bitReader) ue() uint32 {
-	zeros := 0
-	for r.u(1) == 0 {
-		if zeros++; r.short || zeros > 31 {
-			r.short = true
-			return 0
-		}
-	}
-	return 1<<zeros - 1 + r.u(zeros)
-}
-
 // unescape takes the emulation prevention bytes out of at most n bytes
 // (ITU-T H.264 7.4.1).
 func unescape(b []byte, n int) []byte {
@@ -102,7 +68,7 @@ func recoveryPoint(isH265 bool, nalu []byte) (int, bool) {
 			if isH265 {
 				n = (n + 1) / 2
 			}
-			return int(n), !r.short
+			return int(n), !r.bad
 		}
 		b = rest[size:]
 	}
@@ -129,10 +95,10 @@ func intraH264(nalu []byte) bool {
 	if len(nalu) < 2 {
 		return false
 	}
-	r := bitReader{b: unescape(nalu[1:], maxPrefix)}
+	r := bitReader{b: nalu[1:min(len(nalu), maxPrefix)]}
 	r.ue() // first_mb_in_slice
 	t := r.ue()
-	return !r.short && (t == 2 || t == 7)
+	return !r.bad && (t == 2 || t == 7)
 }
 
 // sliceParser reads slice headers of H.265, for which it needs the parameter
@@ -150,14 +116,14 @@ func newSliceParser(sps, pps []byte) (sliceParser, bool) {
 	if len(pps) < 3 || s.Unmarshal(sps) != nil {
 		return sliceParser{}, false
 	}
-	r := bitReader{b: unescape(pps[2:], maxPrefix)}
+	r := bitReader{b: pps[2:min(len(pps), maxPrefix)]}
 	r.ue() // pps_pic_parameter_set_id
 	r.ue() // pps_seq_parameter_set_id
 	p := sliceParser{dependent: r.u(1) == 1}
 	r.u(1) // output_flag_present_flag
 	p.extra = int(r.u(3))
 	shift := s.Log2MinLumaCodingBlockSizeMinus3 + 3 + s.Log2DiffMaxMinLumaCodingBlockSize
-	if r.short || shift > 6 {
+	if r.bad || shift > 6 {
 		return sliceParser{}, false
 	}
 	side := uint64(1) << shift
@@ -176,7 +142,7 @@ func (p sliceParser) intra(nalu []byte) bool {
 		return false
 	}
 	t := nalu[0] >> 1 & 0x3f
-	r := bitReader{b: unescape(nalu[2:], maxPrefix)}
+	r := bitReader{b: nalu[2:min(len(nalu), maxPrefix)]}
 	first := r.u(1) == 1
 	if t >= 16 && t <= 23 {
 		r.u(1) // no_output_of_prior_pics_flag
@@ -184,12 +150,12 @@ func (p sliceParser) intra(nalu []byte) bool {
 	r.ue() // slice_pic_parameter_set_id
 	if !first {
 		if p.dependent && r.u(1) == 1 {
-			return !r.short
+			return !r.bad
 		}
 		r.u(p.address)
 	}
 	r.u(p.extra)
-	return r.ue() == 2 && !r.short
+	return r.ue() == 2 && !r.bad
 }
 
 // keyless is how long a stream goes without an IDR, CRA or BLA picture until
