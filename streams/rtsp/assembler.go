@@ -213,7 +213,7 @@ func (a *assembler) aggregate(b []byte, ts uint32, now time.Time) {
 
 // whole takes one complete NAL unit.
 func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
-	k := a.alone(a.kindOf(nalu), nalu, ts, now)
+	k := a.alone(a.kindOf(nalu), nil, nalu, ts, now)
 	if k != kindOther && hasStartCode(nalu) {
 		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
 		for part := range splitAnnexB(nalu) {
@@ -242,7 +242,7 @@ func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts ui
 	}
 	start, end := flags&0x80 != 0, flags&0x40 != 0
 	if start && !end {
-		k = a.alone(k, append(bytes.Clone(head), b[:min(len(b), maxPrefix)]...), ts, now)
+		k = a.alone(k, head, b, ts, now)
 	}
 	switch {
 	case start && end: // forbidden, and sent by some

@@ -15,6 +15,7 @@ const (
 	// maxHead caps the head of one answer, maxBody its body; what is larger is
 	// left to the library, which refuses it.
 	maxHead = 64 << 10
+	maxLine = 4 << 10 // of an answer's first line
 	maxBody = 128 << 10
 	// maxKept is how much of an answer is kept as evidence.
 	maxKept = 64 << 10
@@ -34,11 +35,13 @@ type dialogue struct {
 	net.Conn
 	login inventory.Login
 
-	in   []byte // read from the connection, not looked at yet
-	out  []byte // for the library
-	pass int    // bytes of the frame at hand that go through unseen
-	raw  bool   // everything goes through unseen
-	err  error  // what the connection's last read returned
+	in     []byte // read from the connection, not looked at yet
+	out    []byte // for the library
+	looked int    // bytes of in that were looked at, of something unfinished
+	need   int    // bytes of in that the answer at hand takes
+	pass   int    // bytes of the frame at hand that go through unseen
+	raw    bool   // everything goes through unseen
+	err    error  // what the connection's last read returned
 
 	mu      sync.Mutex
 	seq     int // CSeq of the newest request on the wire
@@ -158,7 +161,7 @@ func (d *dialogue) Read(p []byte) (int, error) {
 
 // through hands n bytes on as they are.
 func (d *dialogue) through(n int) {
-	d.out, d.in = d.in[:n:n], d.in[n:]
+	d.out, d.in, d.looked = d.in[:n:n], d.in[n:], 0
 }
 
 // step looks at what was read, and tells whether it needs more.
@@ -215,11 +218,13 @@ func (d *dialogue) serverRequest() (more bool) {
 		d.garbage()
 		return false
 	}
-	end := bytes.Index(d.in, emptyLine)
-	if end < 0 {
-		if len(d.in) < maxHead {
-			return true
-		}
+	from := max(0, d.looked-len(emptyLine))
+	end := bytes.Index(d.in[from:], emptyLine)
+	if end < 0 && len(d.in) < maxHead {
+		d.looked = len(d.in)
+		return true
+	}
+	if end += from; end < from {
 		end = len(line)
 	}
 	d.through(min(end+4, len(d.in)))
@@ -228,10 +233,21 @@ func (d *dialogue) serverRequest() (more bool) {
 
 // response takes one answer.
 func (d *dialogue) response() (more bool, err error) {
-	end, size := headEnd(d.in)
+	if len(d.in) < d.need {
+		return true, nil
+	}
+	end, size := headEnd(d.in, max(0, d.looked-2))
+	head := d.in
+	if end >= 0 {
+		head = d.in[:end]
+	}
+	if len(head) > maxHead || !plausible(head, min(d.looked, len(head))) {
+		d.raw = true
+		return false, nil
+	}
 	if end < 0 {
-		d.raw = len(d.in) > maxHead || !plausible(d.in)
-		return !d.raw, nil
+		d.looked = len(d.in)
+		return true, nil
 	}
 	lines := headLines(d.in[:end])
 	length := 0
@@ -241,11 +257,11 @@ func (d *dialogue) response() (more bool, err error) {
 			return false, nil //nolint:nilerr // the library names it
 		}
 	}
-	if len(d.in) < end+size+length {
+	if d.need = end + size + length; len(d.in) < d.need {
 		return true, nil
 	}
-	whole := d.in[:end+size+length]
-	d.in = d.in[len(whole):]
+	whole := d.in[:d.need]
+	d.in, d.looked, d.need = d.in[d.need:], 0, 0
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -259,25 +275,27 @@ func (d *dialogue) response() (more bool, err error) {
 	return false, nil
 }
 
-// plausible tells whether bytes may be the beginning of an answer: without
-// that a camera that breaks off would swallow the frames that follow.
-func plausible(b []byte) bool {
-	line, rest, ok := bytes.Cut(b, []byte("\n"))
-	if words := bytes.Fields(line); ok {
+// plausible tells whether bytes may be the head of an answer, of which some
+// were looked at before: without that a camera that breaks off would swallow
+// the frames that follow.
+func plausible(head []byte, looked int) bool {
+	if end := bytes.IndexByte(head[:min(len(head), maxLine)], '\n'); end >= looked {
+		words := bytes.Fields(head[:end])
 		if len(words) < 2 {
 			return false
 		}
 		if _, err := strconv.ParseUint(string(words[1]), 10, 16); err != nil {
 			return false
 		}
+	} else if end < 0 && len(head) >= maxLine {
+		return false
 	}
-	return !bytes.ContainsFunc(rest, func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' && r != '\t' })
+	return !bytes.ContainsFunc(head[looked:], func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' && r != '\t' })
 }
 
-// headEnd finds the empty line after a head, and its length. Some cameras end
-// lines with a line feed alone.
-func headEnd(b []byte) (end, size int) {
-	from := 0
+// headEnd finds the empty line after a head at or behind from, and its length.
+// Some cameras end lines with a line feed alone.
+func headEnd(b []byte, from int) (end, size int) {
 	for {
 		i := bytes.IndexByte(b[from:], '\n')
 		if i < 0 {

@@ -113,3 +113,15 @@ func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
 
 // Push hands it a packet.
 func (m *mjpeg) Push(p *rtp.Packet, now time.Time) { m.push(p, now) }
+
+// RecoveryPoint reads an SEI NAL unit.
+func RecoveryPoint(isH265 bool, nalu []byte) (int, bool) { return recoveryPoint(isH265, nalu) }
+
+// IntraH264 tells whether a slice is intra.
+func IntraH264(nalu []byte) bool { return intraH264(nalu) }
+
+// IntraH265 tells whether a slice segment is intra.
+func IntraH265(sps, pps, nalu []byte) bool {
+	p, ok := newSliceParser(sps, pps)
+	return ok && p.intra(nalu)
+}
