@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// maxHead caps the head of one answer, maxBody its body; what is larger is
+	// maxAnswerHead caps the head of one answer, maxAnswerBody its body; what is larger is
 	// left to the library, which refuses it.
-	maxHead = 64 << 10
-	maxLine = 4 << 10 // of an answer's first line
-	maxBody = 128 << 10
+	maxAnswerHead = 64 << 10
+	maxLine       = 4 << 10 // of an answer's first line
+	maxAnswerBody = 128 << 10
 	// maxKept is how much of an answer is kept as evidence.
 	maxKept = 64 << 10
 	// maxResends is how often one request is sent again with an answer to a
@@ -54,6 +54,7 @@ type dialogue struct {
 	server  string     // what it says of its software
 	sdp     []byte     // the newest description as the camera sent it
 	noPorts bool       // it answered SETUP without its ports
+	settled bool       // it plays: answers are kept no more
 }
 
 // request is one that the library sent.
@@ -220,7 +221,7 @@ func (d *dialogue) serverRequest() (more bool) {
 	}
 	from := max(0, d.looked-len(emptyLine))
 	end := bytes.Index(d.in[from:], emptyLine)
-	if end < 0 && len(d.in) < maxHead {
+	if end < 0 && len(d.in) < maxAnswerHead {
 		d.looked = len(d.in)
 		return true
 	}
@@ -241,7 +242,7 @@ func (d *dialogue) response() (more bool, err error) {
 	if end >= 0 {
 		head = d.in[:end]
 	}
-	if len(head) > maxHead || !plausible(head, min(d.looked, len(head))) {
+	if len(head) > maxAnswerHead || !plausible(head, min(d.looked, len(head))) {
 		d.raw = true
 		return false, nil
 	}
@@ -251,10 +252,10 @@ func (d *dialogue) response() (more bool, err error) {
 	}
 	lines := headLines(d.in[:end])
 	length := 0
-	if v, ok := header(lines, "Content-Length"); ok {
-		if length, err = strconv.Atoi(v); err != nil || length < 0 || length > maxBody {
+	if v, ok := valueOf(lines, "Content-Length"); ok {
+		if length, err = strconv.Atoi(v); err != nil || length < 0 || length > maxAnswerBody {
 			d.raw = true
-			return false, nil //nolint:nilerr // the library names it
+			return false, nil // the library names it
 		}
 	}
 	if d.need = end + size + length; len(d.in) < d.need {
@@ -263,16 +264,25 @@ func (d *dialogue) response() (more bool, err error) {
 	whole := d.in[:d.need]
 	d.in, d.looked, d.need = d.in[d.need:], 0, 0
 
+	if again := d.hear(lines, whole, whole[end+size:]); again != nil {
+		_, err = d.Conn.Write(again)
+	}
+	return false, err
+}
+
+// hear takes a whole answer: it goes to the library, or the last request
+// goes out again as returned.
+func (d *dialogue) hear(lines []string, whole, body []byte) (again []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.answer = bytes.Clone(whole[:min(len(whole), maxKept)])
-	again := d.challenged(lines)
-	if again {
-		_, err = d.Conn.Write(d.sign())
-		return false, err
+	if !d.settled {
+		d.answer = bytes.Clone(whole[:min(len(whole), maxKept)])
 	}
-	d.out = d.mend(lines, whole[end+size:])
-	return false, nil
+	if d.challenged(lines) {
+		return d.sign()
+	}
+	d.out = d.mend(lines, body)
+	return nil
 }
 
 // plausible tells whether bytes may be the head of an answer, of which some
@@ -325,8 +335,8 @@ func headLines(head []byte) []string {
 	return lines
 }
 
-// header returns the first value of a header.
-func header(lines []string, name string) (string, bool) {
+// valueOf returns the first value of a header.
+func valueOf(lines []string, name string) (string, bool) {
 	for _, line := range lines[1:] {
 		if k, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(k), name) {
 			return strings.TrimSpace(v), true
@@ -372,7 +382,7 @@ func (d *dialogue) challenged(lines []string) bool {
 // wrongly answer one question at a time all the same, so only an older number
 // tells otherwise. mu is held.
 func (d *dialogue) current(lines []string) bool {
-	v, ok := header(lines, "CSeq")
+	v, ok := valueOf(lines, "CSeq")
 	n, err := strconv.Atoi(v)
 	return !ok || err != nil || n < 1 || n >= d.seq
 }
@@ -380,7 +390,7 @@ func (d *dialogue) current(lines []string) bool {
 // mend makes an answer one that the library can read. mu is held.
 func (d *dialogue) mend(lines []string, body []byte) []byte {
 	describes := d.last.method == "DESCRIBE" && d.current(lines) && len(body) > 0
-	if server, ok := header(lines, "Server"); ok {
+	if server, ok := valueOf(lines, "Server"); ok {
 		d.server = server
 	}
 	if describes {
@@ -396,7 +406,7 @@ func (d *dialogue) mend(lines []string, body []byte) []byte {
 			continue
 		}
 		name := strings.ToLower(k)
-		if v, ok = d.header(name, strings.TrimSpace(v), lines); !ok || seen[name] && single[name] {
+		if v, ok = d.mendHeader(name, strings.TrimSpace(v), lines); !ok || seen[name] && single[name] {
 			continue
 		}
 		seen[name] = true
@@ -416,9 +426,9 @@ func (d *dialogue) mend(lines []string, body []byte) []byte {
 // single are the headers of which the library takes no two.
 var single = map[string]bool{"content-base": true, "content-type": true, "cseq": true, "session": true, "transport": true}
 
-// header returns what the library sees of a header's value, or false to leave
+// mendHeader returns what the library sees of a header's value, or false to leave
 // it out. mu is held.
-func (d *dialogue) header(name, v string, lines []string) (string, bool) {
+func (d *dialogue) mendHeader(name, v string, lines []string) (string, bool) {
 	switch name {
 	case "content-length":
 		return "", false // written anew
@@ -481,6 +491,13 @@ func (d *dialogue) evidence() []byte {
 		b = b[:max(0, len(b)-4*(len(d.login.Username)+len(d.login.Password)))] // where a password may be cut
 	}
 	return []byte(b[:min(len(b), maxKept)])
+}
+
+// settle drops what was kept for the handshake.
+func (d *dialogue) settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settled, d.answer, d.sdp = true, nil, nil
 }
 
 // fingerprint is of the device that the conversation is with.

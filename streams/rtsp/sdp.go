@@ -64,7 +64,7 @@ func repairSDP(b []byte) []byte {
 func parseSDP(b []byte) sdpSession {
 	var s sdpSession
 	n := 0
-	for line := range strings.Lines(string(b[:min(len(b), maxBody)])) {
+	for line := range strings.Lines(string(b[:min(len(b), maxAnswerBody)])) {
 		if n++; n > maxLines {
 			break
 		}
