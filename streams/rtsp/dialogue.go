@@ -251,12 +251,10 @@ func (d *dialogue) response() (more bool, err error) {
 		return true, nil
 	}
 	lines := headLines(d.in[:end])
-	length := 0
-	if v, ok := valueOf(lines, "Content-Length"); ok {
-		if length, err = strconv.Atoi(v); err != nil || length < 0 || length > maxAnswerBody {
-			d.raw = true
-			return false, nil // the library names it
-		}
+	length, ok := bodyLength(lines)
+	if !ok {
+		d.raw = true // the library names it
+		return false, nil
 	}
 	if d.need = end + size + length; len(d.in) < d.need {
 		return true, nil
@@ -268,6 +266,17 @@ func (d *dialogue) response() (more bool, err error) {
 		_, err = d.Conn.Write(again)
 	}
 	return false, err
+}
+
+// bodyLength reads the Content-Length of an answer, false for one that cannot
+// be.
+func bodyLength(lines []string) (int, bool) {
+	v, ok := valueOf(lines, "Content-Length")
+	if !ok {
+		return 0, true
+	}
+	n, err := strconv.Atoi(v)
+	return n, err == nil && n >= 0 && n <= maxAnswerBody
 }
 
 // hear takes a whole answer: it goes to the library, or the last request
