@@ -325,7 +325,7 @@ func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
 	if a.inFU {
 		a.endNALU() // the camera forgot the end bit
 	}
-	k := a.alone(a.kindOf(nalu), nalu, ts, now)
+	k := a.alone(a.kindOf(nalu), nil, nalu, ts, now)
 	if (k.param() || k == kindKey) && hasStartCode(nalu) {
 		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
 		for part := range splitAnnexB(nalu) {
@@ -360,11 +360,7 @@ func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts ui
 		return // some cameras send empty ones in between
 	}
 	if start && !end {
-		var prefix []byte
-		if a.seeksKeys(k, now) {
-			prefix = append(bytes.Clone(head), b[:min(len(b), maxPrefix)]...)
-		}
-		k = a.alone(k, prefix, ts, now)
+		k = a.alone(k, head, b, ts, now)
 	}
 	switch {
 	case start && end: // forbidden, and sent by some

@@ -44,11 +44,34 @@ func (c *challenge) strength() int {
 func strongest(values []string) *challenge {
 	var best *challenge
 	for _, v := range values {
-		if c := parseChallenge(v); c != nil && (best == nil || c.strength() > best.strength()) {
-			best = c
+		for _, one := range challenges(v) {
+			if c := parseChallenge(one); c != nil && (best == nil || c.strength() > best.strength()) {
+				best = c
+			}
 		}
 	}
 	return best
+}
+
+// challenges splits a header that holds several, which RFC 9110 section 11.6.1
+// allows.
+func challenges(v string) []string {
+	var out []string
+	from, quote := 0, false
+	for i := range len(v) {
+		switch c := v[i]; {
+		case c == '"':
+			quote = !quote
+		case !quote && i > from && (v[i-1] == ' ' || v[i-1] == ',') && (beginsWith(v[i:], "digest ") || beginsWith(v[i:], "basic ")):
+			out = append(out, v[from:i])
+			from = i
+		}
+	}
+	return append(out, v[from:])
+}
+
+func beginsWith(s, lower string) bool {
+	return len(s) >= len(lower) && strings.EqualFold(s[:len(lower)], lower)
 }
 
 func parseChallenge(v string) *challenge {

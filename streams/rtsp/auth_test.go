@@ -86,6 +86,8 @@ func TestStrongestChallengeIsAnswered(t *testing.T) {
 		"auth-int only":         {[]string{`Digest realm="r", nonce="n", qop="auth-int"`}, ""},
 		"lower case, no spaces": {[]string{`digest realm="r",nonce="n",stale="FALSE"`}, `nonce="n"`},
 		"comma in the realm":    {[]string{`Digest realm="a, b=c", nonce="n"`}, `realm="a, b=c"`},
+		"all in one header":     {[]string{basic + ", " + md5 + "," + sha}, `nonce="s"`},
+		"a name within quotes":  {[]string{`Digest realm="x, Basic realm", nonce="n"`}, `realm="x, Basic realm"`},
 		"no nonce":              {[]string{`Digest realm="r"`}, ""},
 		"another scheme":        {[]string{`Bearer realm="r"`, ""}, ""},
 		"nothing":               {nil, ""},

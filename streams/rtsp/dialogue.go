@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	maxLine = 4 << 10 // of an answer's first line
 	// maxKept is how much of an answer is kept as evidence.
 	maxKept = 64 << 10
 	// maxResends is how often one request is sent again with an answer to a
@@ -30,11 +31,13 @@ type dialogue struct {
 	net.Conn
 	login inventory.Login
 
-	in   []byte // read from the connection, not looked at yet
-	out  []byte // for the library
-	pass int    // bytes of the frame at hand that go through unseen
-	raw  bool   // everything goes through unseen
-	err  error  // what the connection's last read returned
+	in     []byte // read from the connection, not looked at yet
+	out    []byte // for the library
+	looked int    // bytes of in that were looked at, of something unfinished
+	need   int    // bytes of in that the answer at hand takes
+	pass   int    // bytes of the frame at hand that go through unseen
+	raw    bool   // everything goes through unseen
+	err    error  // what the connection's last read returned
 
 	mu      sync.Mutex
 	seq     int // CSeq of the newest request on the wire
@@ -47,6 +50,7 @@ type dialogue struct {
 	server  string     // what it says of its software
 	sdp     []byte     // the newest description as the camera sent it
 	noPorts bool       // it answered SETUP without its ports
+	settled bool       // it plays: answers are kept no more
 }
 
 // request is one that the library sent.
@@ -154,7 +158,7 @@ func (d *dialogue) Read(p []byte) (int, error) {
 
 // through hands n bytes on as they are.
 func (d *dialogue) through(n int) {
-	d.out, d.in = d.in[:n:n], d.in[n:]
+	d.out, d.in, d.looked = d.in[:n:n], d.in[n:], 0
 }
 
 // step looks at what was read, and tells whether it needs more.
@@ -211,11 +215,13 @@ func (d *dialogue) serverRequest() (more bool) {
 		d.garbage()
 		return false
 	}
-	end := bytes.Index(d.in, emptyLine)
-	if end < 0 {
-		if len(d.in) < maxHead {
-			return true
-		}
+	from := max(0, d.looked-len(emptyLine))
+	end := bytes.Index(d.in[from:], emptyLine)
+	if end < 0 && len(d.in) < maxHead {
+		d.looked = len(d.in)
+		return true
+	}
+	if end += from; end < from {
 		end = len(line)
 	}
 	d.through(min(end+4, len(d.in)))
@@ -224,56 +230,87 @@ func (d *dialogue) serverRequest() (more bool) {
 
 // response takes one answer.
 func (d *dialogue) response() (more bool, err error) {
-	end, size := headEnd(d.in)
-	if end < 0 {
-		d.raw = len(d.in) > maxHead || !plausible(d.in)
-		return !d.raw, nil
-	}
-	lines := headLines(d.in[:end])
-	length := 0
-	if v, ok := header(lines, "Content-Length"); ok {
-		if length, err = strconv.Atoi(v); err != nil || length < 0 || length > maxBody {
-			d.raw = true
-			return false, nil //nolint:nilerr // the library names it
-		}
-	}
-	if len(d.in) < end+size+length {
+	if len(d.in) < d.need {
 		return true, nil
 	}
-	whole := d.in[:end+size+length]
-	d.in = d.in[len(whole):]
-
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.answer = bytes.Clone(whole[:min(len(whole), maxKept)])
-	again := d.challenged(lines)
-	if again {
-		_, err = d.Conn.Write(d.sign())
-		return false, err
+	end, size := headEnd(d.in, max(0, d.looked-2))
+	head := d.in
+	if end >= 0 {
+		head = d.in[:end]
 	}
-	d.out = d.mend(lines, whole[end+size:])
-	return false, nil
+	if len(head) > maxHead || !plausible(head, min(d.looked, len(head))) {
+		d.raw = true
+		return false, nil
+	}
+	if end < 0 {
+		d.looked = len(d.in)
+		return true, nil
+	}
+	lines := headLines(d.in[:end])
+	length, ok := bodyLength(lines)
+	if !ok {
+		d.raw = true // the library names it
+		return false, nil
+	}
+	if d.need = end + size + length; len(d.in) < d.need {
+		return true, nil
+	}
+	whole := d.in[:d.need]
+	d.in, d.looked, d.need = d.in[d.need:], 0, 0
+
+	if again := d.hear(lines, whole, whole[end+size:]); again != nil {
+		_, err = d.Conn.Write(again)
+	}
+	return false, err
 }
 
-// plausible tells whether bytes may be the beginning of an answer: without
-// that a camera that breaks off would swallow the frames that follow.
-func plausible(b []byte) bool {
-	line, rest, ok := bytes.Cut(b, []byte("\n"))
-	if words := bytes.Fields(line); ok {
+// bodyLength reads the Content-Length of an answer, false for one that cannot
+// be.
+func bodyLength(lines []string) (int, bool) {
+	v, ok := valueOf(lines, "Content-Length")
+	if !ok {
+		return 0, true
+	}
+	n, err := strconv.Atoi(v)
+	return n, err == nil && n >= 0 && n <= maxBody
+}
+
+// hear takes a whole answer: it goes to the library, or the last request
+// goes out again as returned.
+func (d *dialogue) hear(lines []string, whole, body []byte) (again []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.settled {
+		d.answer = bytes.Clone(whole[:min(len(whole), maxKept)])
+	}
+	if d.challenged(lines) {
+		return d.sign()
+	}
+	d.out = d.mend(lines, body)
+	return nil
+}
+
+// plausible tells whether bytes may be the head of an answer, of which some
+// were looked at before: without that a camera that breaks off would swallow
+// the frames that follow.
+func plausible(head []byte, looked int) bool {
+	if end := bytes.IndexByte(head[:min(len(head), maxLine)], '\n'); end >= looked {
+		words := bytes.Fields(head[:end])
 		if len(words) < 2 {
 			return false
 		}
 		if _, err := strconv.ParseUint(string(words[1]), 10, 16); err != nil {
 			return false
 		}
+	} else if end < 0 && len(head) >= maxLine {
+		return false
 	}
-	return !bytes.ContainsFunc(rest, func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' && r != '\t' })
+	return !bytes.ContainsFunc(head[looked:], func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' && r != '\t' })
 }
 
-// headEnd finds the empty line after a head, and its length. Some cameras end
-// lines with a line feed alone.
-func headEnd(b []byte) (end, size int) {
-	from := 0
+// headEnd finds the empty line after a head at or behind from, and its length.
+// Some cameras end lines with a line feed alone.
+func headEnd(b []byte, from int) (end, size int) {
 	for {
 		i := bytes.IndexByte(b[from:], '\n')
 		if i < 0 {
@@ -303,8 +340,8 @@ func headLines(head []byte) []string {
 	return lines
 }
 
-// header returns the first value of a header.
-func header(lines []string, name string) (string, bool) {
+// valueOf returns the first value of a header.
+func valueOf(lines []string, name string) (string, bool) {
 	for _, line := range lines[1:] {
 		if k, v, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(k), name) {
 			return strings.TrimSpace(v), true
@@ -350,7 +387,7 @@ func (d *dialogue) challenged(lines []string) bool {
 // wrongly answer one question at a time all the same, so only an older number
 // tells otherwise. mu is held.
 func (d *dialogue) current(lines []string) bool {
-	v, ok := header(lines, "CSeq")
+	v, ok := valueOf(lines, "CSeq")
 	n, err := strconv.Atoi(v)
 	return !ok || err != nil || n < 1 || n >= d.seq
 }
@@ -358,7 +395,7 @@ func (d *dialogue) current(lines []string) bool {
 // mend makes an answer one that the library can read. mu is held.
 func (d *dialogue) mend(lines []string, body []byte) []byte {
 	describes := d.last.method == "DESCRIBE" && d.current(lines) && len(body) > 0
-	if server, ok := header(lines, "Server"); ok {
+	if server, ok := valueOf(lines, "Server"); ok {
 		d.server = server
 	}
 	if describes {
@@ -374,7 +411,7 @@ func (d *dialogue) mend(lines []string, body []byte) []byte {
 			continue
 		}
 		name := strings.ToLower(k)
-		if v, ok = d.header(name, strings.TrimSpace(v), lines); !ok || seen[name] && single[name] {
+		if v, ok = d.mendHeader(name, strings.TrimSpace(v), lines); !ok || seen[name] && single[name] {
 			continue
 		}
 		seen[name] = true
@@ -394,9 +431,9 @@ func (d *dialogue) mend(lines []string, body []byte) []byte {
 // single are the headers of which the library takes no two.
 var single = map[string]bool{"content-base": true, "content-type": true, "cseq": true, "session": true, "transport": true}
 
-// header returns what the library sees of a header's value, or false to leave
+// mendHeader returns what the library sees of a header's value, or false to leave
 // it out. mu is held.
-func (d *dialogue) header(name, v string, lines []string) (string, bool) {
+func (d *dialogue) mendHeader(name, v string, lines []string) (string, bool) {
 	switch name {
 	case "content-length":
 		return "", false // written anew
@@ -459,6 +496,13 @@ func (d *dialogue) evidence() []byte {
 		b = b[:max(0, len(b)-4*(len(d.login.Username)+len(d.login.Password)))] // where a password may be cut
 	}
 	return []byte(b[:min(len(b), maxKept)])
+}
+
+// settle drops what was kept for the handshake.
+func (d *dialogue) settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settled, d.answer, d.sdp = true, nil, nil
 }
 
 // fingerprint is of the device that the conversation is with.

@@ -135,3 +135,15 @@ func (q *qpReader) SetParams(sps, pps [][]byte) { q.setParams(sps, pps) }
 
 // QP reads a slice's.
 func (q *qpReader) QP(nalu []byte) (int, bool) { return q.qp(nalu) }
+
+// RecoveryPoint reads an SEI NAL unit.
+func RecoveryPoint(isH265 bool, nalu []byte) (int, bool) { return recoveryPoint(isH265, nalu) }
+
+// IntraH264 tells whether a slice is intra.
+func IntraH264(nalu []byte) bool { return intraH264(nalu) }
+
+// IntraH265 tells whether a slice segment is intra.
+func IntraH265(sps, pps, nalu []byte) bool {
+	p, ok := newSliceParser(sps, pps)
+	return ok && p.intra(nalu)
+}

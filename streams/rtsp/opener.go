@@ -369,6 +369,7 @@ func (h *handshake) play(c *gortsplib.Client) error {
 		return err
 	}
 	opened()
+	h.words.settle()
 	h.walked.playing()
 	if h.transport == inventory.TransportUDP || h.t.Visit {
 		return nil
@@ -454,15 +455,14 @@ func (h *handshake) explain(err error) error {
 	if h.words == nil {
 		return out
 	}
-	switch streams.ReasonOf(out) {
-	case streams.ReasonUnsupported, streams.ReasonProtocol:
+	reason := streams.ReasonOf(out)
+	if reason == streams.ReasonUnsupported || reason == streams.ReasonProtocol {
 		if b := h.words.evidence(); len(b) > 0 {
 			h.o.Kept(h.t.Camera, string(h.stage), b)
 		}
-	case streams.ReasonAuth:
-		if h.words.asksStrangely() {
-			return streams.Errorf(streams.ReasonAuth, "the camera asks for a login in no way that the gateway knows (Basic, Digest MD5, Digest SHA-256): %w", out)
-		}
+	}
+	if reason == streams.ReasonAuth && h.words.asksStrangely() {
+		return streams.Errorf(reason, "the camera asks for a login in no way that the gateway knows (Basic, Digest MD5, Digest SHA-256): %w", out)
 	}
 	return out
 }

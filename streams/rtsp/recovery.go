@@ -3,6 +3,7 @@ package rtsp
 import (
 	"bytes"
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
@@ -179,18 +180,22 @@ type recovery struct {
 
 // alone tells what a NAL unit is, when its type alone does not: a slice of a
 // picture that is all intra counts as one of a key unit while the stream has
-// no others. nalu may be cut short.
-func (a *assembler) alone(k kind, nalu []byte, ts uint32, now time.Time) kind {
+// no others. b is the NAL unit, or the first of it after its header.
+func (a *assembler) alone(k kind, header, b []byte, ts uint32, now time.Time) kind {
 	if k == kindKey {
 		a.lastKey, a.isIntra = now, false
 		return k
 	}
-	if len(nalu) < 2 || !a.seeksKeys(k, now) {
+	if len(b) < 2 || !a.seeksKeys(k, now) {
 		return k
 	}
-	t, slices, sei := nalu[0]&0x1f, byte(1), byte(6)
+	nalu := b
+	if len(header) > 0 {
+		nalu = slices.Concat(header, b[:min(len(b), 2*maxPrefix)])
+	}
+	t, last, sei := nalu[0]&0x1f, byte(1), byte(6) // last of the types of slices
 	if a.h265 {
-		t, slices, sei = nalu[0]>>1&0x3f, 9, 39
+		t, last, sei = nalu[0]>>1&0x3f, 9, 39
 	}
 	switch {
 	case t == sei:
@@ -198,7 +203,7 @@ func (a *assembler) alone(k kind, nalu []byte, ts uint32, now time.Time) kind {
 			a.told = true
 			a.r.Dropped(streams.ReasonNoKeyUnit, "its encoder refreshes pictures piece by piece (intra refresh), so that none can be looked at alone; set a key frame interval in the camera")
 		}
-	case t > slices || t == 0 && !a.h265 || a.isMixed && a.mixed == ts:
+	case t > last || t == 0 && !a.h265 || a.isMixed && a.mixed == ts:
 	case a.intra(nalu):
 		a.recovery.ts, a.isIntra = ts, true
 		return kindKey

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 )
 
@@ -45,7 +45,7 @@ func repairSDP(b []byte) []byte {
 	var out bytes.Buffer
 	out.WriteString("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n")
 	if strings.HasPrefix(s.control, "rtsp://") || strings.HasPrefix(s.control, "rtsps://") {
-		if u, err := url.Parse(s.control); err == nil && u.Host != "" {
+		if u, err := base.ParseURL(s.control); err == nil && u.Host != "" {
 			out.WriteString("a=control:" + s.control + "\r\n")
 		}
 	}
@@ -167,12 +167,21 @@ func (s *sdpSession) write(out *bytes.Buffer, i int) bool {
 	if fmtp := s.fmtp(i); fmtp != "" {
 		out.WriteString("a=fmtp:" + m.payload + " " + fmtp + "\r\n")
 	}
-	if control, ok := m.get("control", ""); ok && control != "" && control != "*" {
-		if _, err := url.Parse(strings.TrimSuffix("rtsp://h/"+control, "/")); err == nil && !strings.ContainsAny(control, " \t") {
-			out.WriteString("a=control:" + control + "\r\n")
-		}
+	if control, ok := m.get("control", ""); ok && control != "*" && usable(control) {
+		out.WriteString("a=control:" + control + "\r\n")
 	}
 	return true
+}
+
+// usable tells whether the library can make an address of a control attribute;
+// where it cannot it fails without a word, and then panics.
+func usable(control string) bool {
+	address := control
+	if !strings.HasPrefix(control, "rtsp://") && !strings.HasPrefix(control, "rtsps://") {
+		address = "rtsp://host/" + control
+	}
+	u, err := base.ParseURL(address)
+	return control != "" && err == nil && u.Host != "" && !strings.ContainsAny(control, " \t")
 }
 
 // fmtp returns the parameters of a track that the gateway and the library
