@@ -186,6 +186,7 @@ func (a *attention) skip(minutes int32) {
 // miss gives up the oldest look.
 func (a *attention) miss(otherwise code) {
 	c, m := cmp.Or(a.why[0], a.trouble, otherwise), within(a.looks[0].at)
+	a.through(m) // it was blind before
 	a.mark(m, c)
 	if a.standing == codeNone {
 		a.standing, a.from = cmp.Or(a.trouble, c), uint8(m)+1

