@@ -12,10 +12,6 @@ import (
 )
 
 const (
-	// maxHead caps the head of one answer, maxBody its body; what is larger is
-	// left to the library, which refuses it.
-	maxHead = 64 << 10
-	maxBody = 128 << 10
 	// maxKept is how much of an answer is kept as evidence.
 	maxKept = 64 << 10
 	// maxResends is how often one request is sent again with an answer to a

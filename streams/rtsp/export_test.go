@@ -16,18 +16,24 @@ import (
 // Conn is the batched connection.
 type Conn = conn
 
-// NewConn wraps a connection whose first bytes are not looked at.
+// NewConn wraps a connection whose bytes are passed on as they are.
 func NewConn(c net.Conn, received func(int)) *Conn {
 	b := newConn(c, received)
 	b.sniff.done = true
 	return b
 }
 
-// Batch turns batching on.
-func (c *conn) Batch(lowWater int, latency time.Duration) error { return c.batch(lowWater, latency) }
+// Pace lets a wheel of its own read the connection.
+func (c *conn) Pace(batch int, latency time.Duration) error {
+	return c.pace(newTurns(latency).pick(), batch, latency)
+}
 
 // Holds tells whether the connection holds a buffer.
-func (c *conn) Holds() bool { return c.buf != nil }
+func (c *conn) Holds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf != nil
+}
 
 // Sniff shows a new sniffer some pieces.
 func Sniff(pieces ...[]byte) error {
@@ -53,12 +59,14 @@ func NewAssembler(h265 bool, r streams.Receiver, params ...[]byte) *Assembler {
 }
 
 // Push hands it a packet.
-func (a *assembler) Push(p *rtp.Packet, now time.Time) { a.push(p, now) }
+func (a *assembler) Push(p *rtp.Packet, now time.Time) {
+	a.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
+}
 
 // CameraTime runs a sender report and asks for a timestamp.
 func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c := senderClock{rate: rate}
-	c.report(sr)
+	c.report(sr.NTPTime, sr.RTPTime)
 	return c.at(timestamp)
 }
 
@@ -112,4 +120,6 @@ type MJPEG = mjpeg
 func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
 
 // Push hands it a packet.
-func (m *mjpeg) Push(p *rtp.Packet, now time.Time) { m.push(p, now) }
+func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {
+	m.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
+}

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pion/rtp"
-
 	"videopatrol/streams"
 )
 
 // track takes the packets of a session's video.
 type track interface {
-	push(p *rtp.Packet, now time.Time)
+	push(h rtpHeader, payload []byte, now time.Time)
+	// restart forgets the order of packets: another source sends from now on.
+	restart()
 }
 
 // mjpeg turns the RTP packets of a motion JPEG track into JPEG files (RFC
@@ -55,9 +55,9 @@ type jpegHead struct {
 }
 
 // push takes the next packet. What it keeps it copies.
-func (m *mjpeg) push(p *rtp.Packet, now time.Time) {
-	if m.started && p.SequenceNumber != m.seq+1 {
-		if p.SequenceNumber == m.seq {
+func (m *mjpeg) push(h rtpHeader, payload []byte, now time.Time) {
+	if m.started && h.seq != m.seq+1 {
+		if h.seq == m.seq {
 			return // sent twice
 		}
 		if m.active {
@@ -65,18 +65,25 @@ func (m *mjpeg) push(p *rtp.Packet, now time.Time) {
 		}
 		m.broken = true // until the next picture begins
 	}
-	m.seq, m.started = p.SequenceNumber, true
-	if !m.begun || p.Timestamp != m.ts {
+	m.seq, m.started = h.seq, true
+	if !m.begun || h.timestamp != m.ts {
 		m.end(now) // also with a camera that sets no marker
-		m.ts, m.begun, m.next = p.Timestamp, true, 0
+		m.ts, m.begun, m.next = h.timestamp, true, 0
 	}
-	if len(p.Payload) > 0 {
-		m.payload(p.Payload, now)
+	if len(payload) > 0 {
+		m.payload(payload, now)
 	}
-	if p.Marker {
+	if h.marker {
 		m.end(now)
 		m.begun = false
 	}
+}
+
+func (m *mjpeg) restart() {
+	if m.active {
+		m.drop(streams.ReasonCorrupt, "another source went on inside a picture")
+	}
+	m.started, m.begun = false, false
 }
 
 func (m *mjpeg) payload(b []byte, now time.Time) {

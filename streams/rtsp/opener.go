@@ -3,6 +3,7 @@ package rtsp
 import (
 	"context"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/url"
@@ -29,7 +30,9 @@ type Options struct {
 	// Latency is how long bytes may wait in the kernel for more of them;
 	// default 1 s, negative means not at all.
 	Latency time.Duration
-	// LowWater is how many bytes are worth waking up for; default 32 KiB.
+	// LowWater is about how many bytes are worth reading for: a session is
+	// read so much oftener than Latency, up to eight times as often, as its
+	// bitrate brings them; default 16 KiB.
 	LowWater int
 	// CAs are trusted beside the system's roots for rtsps addresses.
 	CAs *x509.CertPool
@@ -45,6 +48,8 @@ type Options struct {
 // concurrent use.
 type Opener struct {
 	o      Options
+	turns  *turns
+	strays strays
 	memory memory
 }
 
@@ -53,7 +58,7 @@ func New(o Options) (*Opener, error) {
 	switch {
 	case o.Handshake < 0:
 		return nil, errors.New("rtsp: Handshake is negative")
-	case o.LowWater < 0 || o.LowWater > batchSize:
+	case o.LowWater < 0 || o.LowWater > 64<<10:
 		return nil, errors.New("rtsp: LowWater must be within 0 and 65536 bytes")
 	case o.Latency > 5*time.Second:
 		return nil, errors.New("rtsp: Latency is beyond 5 s; a session counts as dead after 10")
@@ -65,7 +70,7 @@ func New(o Options) (*Opener, error) {
 		o.Latency = time.Second
 	}
 	if o.LowWater == 0 {
-		o.LowWater = 32 << 10
+		o.LowWater = 16 << 10
 	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
@@ -73,7 +78,13 @@ func New(o Options) (*Opener, error) {
 	if o.Kept == nil {
 		o.Kept = func(string, string, []byte) {}
 	}
-	return &Opener{o: o}, nil
+	return &Opener{o: o, turns: newTurns(o.Latency)}, nil
+}
+
+// Strays returns what cameras sent beside their video, since the opener was
+// made.
+func (o *Opener) Strays() Strays {
+	return Strays{Bytes: o.strays.bytes.Load(), Frames: o.strays.frames.Load(), Packets: o.strays.packets.Load()}
 }
 
 // answerWithin bounds one answer of a camera; a playing session without a
@@ -104,7 +115,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 	defer cancel()
 	r = complete(r)
 	for _, transport := range transports {
-		h := &handshake{o: &o.o, t: t, u: u, addr: addr, r: r, stage: stageDial, transport: transport}
+		h := &handshake{o: &o.o, turns: o.turns, strays: &o.strays, t: t, u: u, addr: addr, r: r, stage: stageDial, transport: transport}
 		var s *session
 		s, err = h.open(ctx)
 		if err == nil {
@@ -215,6 +226,8 @@ func parseURL(t streams.Target) (*base.URL, string, error) {
 // handshake is one attempt to bring a camera to play over one transport.
 type handshake struct {
 	o         *Options
+	turns     *turns
+	strays    *strays
 	t         streams.Target
 	u         *base.URL
 	addr      string
@@ -223,8 +236,10 @@ type handshake struct {
 	transport inventory.Transport
 
 	// The one connection; written by the client's goroutine before play reads
-	// them. conn is the socket; what is said on it goes through words.
+	// them. conn is the socket, walked the same or what TLS makes of it; what
+	// is said on it goes through words.
 	conn        *conn
+	walked      *conn
 	words       *dialogue
 	certificate []byte
 	ports       *udpPorts
@@ -269,7 +284,7 @@ func (h *handshake) dial(ctx context.Context, network, address string) (net.Conn
 		return nil, err
 	}
 	h.conn = newConn(c, h.r.Received)
-	top := h.conn
+	h.walked = h.conn
 	if h.u.Scheme == "rtsps" {
 		h.conn.sniff.done = true // what comes first is the TLS handshake
 		t, leaf, err := secure(ctx, h.conn, h.u.Hostname(), h.t.Link, h.o.CAs)
@@ -278,9 +293,10 @@ func (h *handshake) dial(ctx context.Context, network, address string) (net.Conn
 			return nil, err
 		}
 		h.certificate = leaf.Raw
-		top = newConn(t, func(int) {})
+		h.walked = newConn(t, func(int) {})
 	}
-	h.words = newDialogue(top, h.t.Login)
+	h.walked.frames = &frames{strays: h.strays, channel: -1}
+	h.words = newDialogue(h.walked, h.t.Login)
 	return h.words, nil
 }
 
@@ -317,7 +333,8 @@ func (h *handshake) play(c *gortsplib.Client) error {
 	// The video only: every track costs the library goroutines, and a back
 	// channel breaks some cameras.
 	medi.Formats = []format.Format{forma}
-	if _, err := c.Setup(desc.BaseURL, medi, rtpPort, rtpPort|h.transportBit()); err != nil {
+	res, err := c.Setup(desc.BaseURL, medi, rtpPort, rtpPort|h.transportBit())
+	if err != nil {
 		return err
 	}
 	description := streams.Description{
@@ -329,28 +346,34 @@ func (h *handshake) play(c *gortsplib.Client) error {
 		opened()
 		h.r.Unit(u)
 	}
+	if h.t.Visit {
+		r.Delta = nil
+	}
 	clock := &senderClock{rate: 90_000}
 	video := trackOf(forma, r, clock)
 	c.OnPacketRTP(medi, forma, func(p *rtp.Packet) {
 		if h.transport == inventory.TransportUDP {
 			h.r.Received(p.MarshalSize())
 		}
-		video.push(p, time.Now())
+		video.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, time.Now())
 	})
-	c.OnPacketRTCP(medi, func(p rtcp.Packet) {
-		if sr, ok := p.(*rtcp.SenderReport); ok {
-			clock.report(sr)
-		}
-	})
+	if !h.walked.play(res.Header["Transport"], forma.PayloadType(), video, clock) {
+		c.OnPacketRTCP(medi, func(p rtcp.Packet) {
+			if sr, ok := p.(*rtcp.SenderReport); ok {
+				clock.report(sr.NTPTime, sr.RTPTime)
+			}
+		})
+	}
 	h.stage = stagePlay
 	if _, err := c.Play(nil); err != nil {
 		return err
 	}
 	opened()
-	if h.transport == inventory.TransportUDP {
+	h.walked.playing()
+	if h.transport == inventory.TransportUDP || h.t.Visit {
 		return nil
 	}
-	return h.conn.batch(h.o.LowWater, h.o.Latency)
+	return h.walked.pace(h.turns.pick(), h.o.LowWater, h.o.Latency)
 }
 
 // transportBit makes the port of RTCP out of RTP's: the odd one above.
@@ -445,15 +468,23 @@ func (h *handshake) explain(err error) error {
 }
 
 // senderClock maps RTP timestamps to the camera's clock by its RTCP sender
-// reports (RFC 3550 section 6.4.1). It lives on the reading goroutine.
+// reports (RFC 3550 section 6.4.1). One goroutine at a time uses it.
 type senderClock struct {
 	rate int64
 	ntp  time.Time
 	rtp  uint32
 }
 
-func (c *senderClock) report(sr *rtcp.SenderReport) {
-	c.ntp, c.rtp = ntpTime(sr.NTPTime), sr.RTPTime
+func (c *senderClock) report(ntp uint64, timestamp uint32) {
+	c.ntp, c.rtp = ntpTime(ntp), timestamp
+}
+
+// read takes an RTCP packet, whose first part is a sender report or is left.
+func (c *senderClock) read(b []byte) {
+	const senderReport = 200
+	if len(b) >= 20 && b[0]>>6 == 2 && b[1] == senderReport {
+		c.report(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:]))
+	}
 }
 
 // at returns the camera's time of a timestamp, zero before the first report.

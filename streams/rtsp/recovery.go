@@ -219,7 +219,7 @@ func (a *assembler) alone(k kind, nalu []byte, ts uint32, now time.Time) kind {
 		a.lastKey, a.isIntra = now, false
 		return k
 	}
-	if k != kindOther || len(nalu) < 2 || now.Sub(a.lastKey) < keyless {
+	if len(nalu) < 2 || !a.seeksKeys(k, now) {
 		return k
 	}
 	t, slices, sei := nalu[0]&0x1f, byte(1), byte(6)
@@ -244,6 +244,11 @@ func (a *assembler) alone(k kind, nalu []byte, ts uint32, now time.Time) kind {
 		}
 	}
 	return k
+}
+
+// seeksKeys tells whether a NAL unit of a kind may count as a key unit's.
+func (a *assembler) seeksKeys(k kind, now time.Time) bool {
+	return (k == kindOther || k == kindDelta) && now.Sub(a.lastKey) >= keyless
 }
 
 func (a *assembler) intra(nalu []byte) bool {

@@ -140,7 +140,7 @@ func transportFaults() []Fault {
 			},
 		},
 		{
-			ID: "10-old-session", Summary: "sends packets of an old session on a new connection", Reasons: is(streams.ReasonProtocol),
+			ID: "10-old-session", Summary: "sends packets of an old session on a new connection",
 			raw: func(t *conversation, _ *request, b []byte) []byte {
 				if t.asked > 1 {
 					return b
