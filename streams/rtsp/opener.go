@@ -468,14 +468,19 @@ func (h *handshake) explain(err error) error {
 }
 
 // senderClock maps RTP timestamps to the camera's clock by its RTCP sender
-// reports (RFC 3550 section 6.4.1). One goroutine at a time uses it.
+// reports (RFC 3550 section 6.4.1). Over UDP packets and reports come on
+// goroutines of their own.
 type senderClock struct {
 	rate int64
-	ntp  time.Time
-	rtp  uint32
+
+	mu  sync.Mutex
+	ntp time.Time
+	rtp uint32
 }
 
 func (c *senderClock) report(ntp uint64, timestamp uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ntp, c.rtp = ntpTime(ntp), timestamp
 }
 
@@ -489,6 +494,8 @@ func (c *senderClock) read(b []byte) {
 
 // at returns the camera's time of a timestamp, zero before the first report.
 func (c *senderClock) at(timestamp uint32) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ntp.IsZero() || c.rate <= 0 {
 		return time.Time{}
 	}

@@ -209,7 +209,7 @@ func timeFaults() []Fault {
 			ID: "41-time-inside-unit", Summary: "changes the timestamp inside a picture",
 			packets: each(func(_, i int, p *packet) { p.stamp = uint32(i) }), //nolint:gosec // small
 		},
-		{ID: "41-time-zero", Summary: "begins at timestamp 0", stamp: func(t *conversation, _ int, s uint32) uint32 { return s - 1<<20 }},
+		{ID: "41-time-zero", Summary: "begins at timestamp 0", stamp: func(_ *conversation, _ int, s uint32) uint32 { return s - 1<<20 }},
 		{
 			ID: "41-time-far", Summary: "stamps pictures 9,800 s back and 37,600 s ahead", UDP: true,
 			stamp: func(_ *conversation, n int, s uint32) uint32 {

@@ -135,7 +135,7 @@ func rtspFaults() []Fault {
 		{ID: "20-keepalive-unanswered", Summary: "never answers a sign of life", answer: soon(func(_ *conversation, _ *request, a *answer) { a.silent = true })},
 		{
 			ID: "20-options-no-life", Summary: "offers OPTIONS alone, and does not count it as a sign of life", Reasons: is(streams.ReasonClosed),
-			answer: func(t *conversation, r *request, a *answer) {
+			answer: func(_ *conversation, r *request, a *answer) {
 				switch r.method {
 				case "OPTIONS":
 					a.set("Public", "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")

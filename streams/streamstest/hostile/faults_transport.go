@@ -180,9 +180,7 @@ func transportFaults() []Fault {
 			Datagram: is(streams.ReasonProtocol, streams.ReasonUnsupported, streams.ReasonNone),
 			answer: on("SETUP", func(_ *conversation, a *answer) {
 				for i, line := range a.head {
-					if at := strings.Index(line, ";server_port="); at >= 0 {
-						a.head[i] = line[:at]
-					}
+					a.head[i], _, _ = strings.Cut(line, ";server_port=")
 				}
 			}),
 		},
@@ -191,8 +189,8 @@ func transportFaults() []Fault {
 			Datagram: is(streams.ReasonStalled, streams.ReasonTimeout, streams.ReasonNoKeyUnit, streams.ReasonNone),
 			answer: on("SETUP", func(_ *conversation, a *answer) {
 				for i, line := range a.head {
-					if at := strings.Index(line, ";server_port="); at >= 0 {
-						a.head[i] = line[:at] + ";server_port=9-10"
+					if head, _, ok := strings.Cut(line, ";server_port="); ok {
+						a.head[i] = head + ";server_port=9-10"
 					}
 				}
 			}),
@@ -203,7 +201,7 @@ func transportFaults() []Fault {
 			datagram: func(t *conversation, way int, b []byte) error {
 				c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 9)})
 				if err != nil {
-					return nil //nolint:nilerr // a machine without that address: the packet is lost
+					return nil // a machine without that address: the packet is lost
 				}
 				defer c.Close()
 				_, _ = c.WriteToUDP(b, t.peers[way])

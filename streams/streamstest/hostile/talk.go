@@ -110,8 +110,7 @@ type conversation struct {
 	seq     uint16
 	stamp   uint32
 	from    uint32 // SSRC
-	held    []*packet
-	letters int // packets sent
+	letters int    // packets sent
 
 	kept atomic.Int64 // when the client last showed life, Unix nanoseconds
 	mu   sync.Mutex   // guards writes
