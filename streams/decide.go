@@ -5,7 +5,22 @@ import (
 	"hash/fnv"
 	"math"
 	"time"
+
+	"videopatrol/inventory"
 )
+
+// Stay says when a session is kept although a visit would be cheaper.
+type Stay string
+
+// The ways to stay.
+const (
+	StayNever  Stay = "never"
+	StayArmed  Stay = "armed" // while one of the camera's zones is armed
+	StayAlways Stay = "always"
+)
+
+// Stays lists every way.
+func Stays() []Stay { return []Stay{StayNever, StayArmed, StayAlways} }
 
 // This file holds the decisions of a loop: pure functions of what is known.
 
@@ -59,6 +74,106 @@ func backoff(n int, low, high time.Duration, random float64) time.Duration {
 		ceiling = low << (n - 1)
 	}
 	return time.Duration(random * float64(ceiling))
+}
+
+// modeFacts are what the mode of the next visit follows from.
+type modeFacts struct {
+	wanted   inventory.Mode
+	interval time.Duration // as it is now
+	gop      time.Duration // 0 when unknown
+	// above is the interval from which a visit is cheaper than staying.
+	above time.Duration
+	stay  Stay
+	armed bool
+	// short: there are fewer sessions than cameras, or more network than the
+	// line has.
+	short bool
+}
+
+// chooseMode tells how to take the next samples, and why.
+//
+// A visit costs about 1.1 ms of processor time whenever it is made, a resident
+// session 0.15 ms every second: they break even at an interval of 7 s, and
+// above it a visit needs less network, too.
+func chooseMode(f modeFacts) (inventory.Mode, string) {
+	switch {
+	case f.wanted != inventory.ModeAuto:
+		return f.wanted, "asked for"
+	case f.gop > 0 && f.interval <= f.gop:
+		return inventory.ModeResident, "key units come no faster than samples are due"
+	case f.short:
+		return inventory.ModeVisit, "sessions or network are short"
+	case f.stay == StayAlways:
+		return inventory.ModeResident, "its tier stays"
+	case f.stay == StayArmed && f.armed:
+		return inventory.ModeResident, "a zone is armed"
+	case f.interval > f.above:
+		return inventory.ModeVisit, "cheaper at this interval"
+	default:
+		return inventory.ModeResident, "cheaper at this interval"
+	}
+}
+
+// rhythm is what a camera's key units taught about their times.
+type rhythm struct {
+	gop  time.Duration // 0 until measured
+	last time.Time     // when one came
+	// lead is how long before a key unit a visit begins.
+	lead time.Duration
+	// prompt: the camera gives a key unit at once, whenever it is asked.
+	prompt bool
+	// tries is how often a visit stayed to measure gop.
+	tries int
+}
+
+const (
+	// promptWithin is how soon a key unit follows PLAY where it does not have
+	// to be waited for.
+	promptWithin = 250 * time.Millisecond
+	// leadAim is how long before its key unit a session should play.
+	leadAim            = 120 * time.Millisecond
+	minLead, firstLead = 150 * time.Millisecond, 400 * time.Millisecond
+)
+
+// begin moves a visit that is due to shortly before the next key unit: what
+// comes before it would be received for nothing. It tells whether it knows.
+func (r rhythm) begin(due time.Time) (time.Time, bool) {
+	since := due.Add(r.lead).Sub(r.last)
+	if r.prompt || r.gop <= 0 || r.last.IsZero() || since < 0 {
+		return due, false
+	}
+	n := (since + r.gop - 1) / r.gop
+	return r.last.Add(n * r.gop).Add(-r.lead), true
+}
+
+// heard learns from a visit: when it began, when its session played and when
+// the key unit came. aligned tells that begin had moved it.
+func (r rhythm) heard(began, played, key time.Time, aligned bool) rhythm {
+	wait := key.Sub(played)
+	if !aligned {
+		r.prompt = wait < promptWithin
+	}
+	if r.gop > 0 && !r.last.IsZero() {
+		gap := key.Sub(r.last)
+		n := (gap + r.gop/2) / r.gop
+		if n >= 1 {
+			// The longer the gap, the smaller the error of one of its parts.
+			r.gop += (gap/n - r.gop) / 2
+		}
+		if aligned {
+			if wait > r.gop/2 { // it came too late, and waited for the one after
+				r.lead += 100 * time.Millisecond
+			} else {
+				r.lead += (leadAim - wait) / 4
+			}
+			r.lead = min(max(r.lead, minLead), max(r.gop/2, minLead))
+		}
+	}
+	if r.lead == 0 {
+		r.lead = max(firstLead, 2*played.Sub(began))
+	}
+	r.last = key
+	return r
 }
 
 // phase maps a camera to a fixed place in a span, so that load is flat and a

@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -99,4 +100,43 @@ func TestErrors(t *testing.T) {
 	if streams.ReasonOf(err) != streams.ReasonSessionLimit || streams.ReasonOf(nil) != streams.ReasonNone {
 		t.Error("the outer reason counts")
 	}
+}
+
+// TestRelax: what intervals grow by fits the demand into the capacity, nobody's
+// shrinks, and a higher tier gives way only when the lower ones gave their most.
+func TestRelax(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		demand, left := map[inventory.Tier]float64{}, 0.0
+		for _, tier := range inventory.Tiers() {
+			demand[tier] = rapid.Float64Range(0, 1000).Draw(t, string(tier))
+		}
+		capacity := rapid.Float64Range(0.1, 2000).Draw(t, "capacity")
+		got := streams.Relax(demand, capacity)
+		for tier, d := range demand {
+			if got[tier] < 1 {
+				t.Fatalf("the %s tier's intervals shrink: %v", tier, got)
+			}
+			left += d / got[tier]
+		}
+		if left > capacity*1.0001 {
+			t.Fatalf("%v of %v is left for a capacity of %v: %v", left, demand, capacity, got)
+		}
+		if got[inventory.TierHigh] > 1 && (demand[inventory.TierNormal] > 0 && got[inventory.TierNormal] < 4 || demand[inventory.TierLow] > 0 && got[inventory.TierLow] < 8) {
+			t.Fatalf("the high tier gives way first: %v", got)
+		}
+	})
+}
+
+// TestBegin: a visit never begins before it is due, and less than a GOP later.
+func TestBegin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		last := time.Unix(1_700_000_000, 0)
+		gop := time.Duration(rapid.IntRange(100, 60_000).Draw(t, "gop")) * time.Millisecond
+		lead := time.Duration(rapid.IntRange(0, 2000).Draw(t, "lead")) * time.Millisecond
+		due := last.Add(time.Duration(rapid.IntRange(0, 3_600_000).Draw(t, "due")) * time.Millisecond)
+		at, ok := streams.Begin(due, last, gop, lead)
+		if !ok || at.Before(due) || !at.Before(due.Add(gop)) || at.Add(lead).Sub(last)%gop != 0 {
+			t.Fatalf("due %v, begins %v later (%v)", due, at.Sub(due), ok)
+		}
+	})
 }

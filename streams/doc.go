@@ -4,8 +4,9 @@
 // The Manager reconciles the inventory's wanted set with one loop per camera.
 // A loop is patrol(ctx), which decides when to try again, around visit(ctx)
 // error, which runs one session. What it takes leaves as a Sample, still
-// encoded, through a Sink. Protocols live in subfolders: rtsp; streamstest is
-// the fake camera of the tests.
+// encoded, through a Sink. Protocols live in subfolders, rtsp and still, and
+// Openers picks one by an address's scheme; streamstest is the fake camera of
+// the tests.
 //
 // Rules:
 //   - A camera is visited by one loop at a time: a new loop waits for the old one.

@@ -1,6 +1,10 @@
 package streams
 
-import "time"
+import (
+	"time"
+
+	"videopatrol/inventory"
+)
 
 // Facts are what a state follows from.
 type Facts struct {
@@ -29,6 +33,21 @@ var (
 	Phase   = phase
 	NextDue = nextDue
 )
+
+// Relax is by how much intervals grow, over a budget's capacity.
+func Relax(demand map[inventory.Tier]float64, capacity float64) map[inventory.Tier]float64 {
+	s, all := relax(demand, capacity), map[inventory.Tier]float64{}
+	for _, t := range inventory.Tiers() {
+		all[t] = s.of(t)
+	}
+	return all
+}
+
+// Begin is when a visit that is due begins, with a key unit at last and every
+// gop after it, and whether it was moved.
+func Begin(due, last time.Time, gop, lead time.Duration) (time.Time, bool) {
+	return rhythm{gop: gop, last: last, lead: lead}.begin(due)
+}
 
 // Sessions is the number of open sessions.
 func (m *Manager) Sessions() int { return int(m.ledger.sessions.Load()) }

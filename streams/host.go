@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"videopatrol/inventory"
 )
 
@@ -19,20 +17,25 @@ const (
 	// recorder that still counts the sessions of before a broken line forgets
 	// them within a minute, and asking once more costs one handshake.
 	limitFor = time.Minute
+	// shortFor is how long its cameras go on taking turns after that.
+	shortFor = 10 * time.Minute
 )
 
 // host is what the cameras of one address share: an NVR is one address with
 // many channels. It outlives its loops, so that an edited inventory does not
 // forget a lockout.
 type host struct {
-	slots *semaphore.Weighted
+	// The schedule's lock guards these two: handshakes in flight, and loops
+	// that are due and wait for one of them to end.
+	dialling int
+	parked   queue
 
 	mu sync.Mutex
 	// logins by user name and password: a camera counts bad logins by
 	// address, whatever the channel.
 	logins map[inventory.Login]*login
-	// playing is the number of open sessions.
-	playing int
+	// cameras is the number of its loops, playing that of its open sessions.
+	cameras, playing int
 	// limit is how many sessions the host grants, believed until limitUntil;
 	// 0 when it never refused.
 	limit      int
@@ -53,32 +56,36 @@ type login struct {
 	proven bool
 }
 
-func newHost(dials int) *host {
+func newHost() *host {
 	return &host{
-		slots:   semaphore.NewWeighted(int64(dials)),
+		parked:  queue{before: byDeadline},
 		logins:  make(map[inventory.Login]*login),
 		quiet:   make(map[*loop]struct{}),
 		waiting: make(map[*loop]struct{}),
 	}
 }
 
+var defaultPorts = map[string]string{"rtsp": "554", "rtsps": "322", "http": "80", "https": "443"}
+
 // address is the host and port of a camera's URL, by which hosts are told
-// apart; credentials are bound to it.
-func address(raw string) (string, error) {
+// apart; credentials are bound to it. A still has an address of the web.
+func address(raw string, still bool) (string, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
 		// The parser's error would repeat the address, which may hold a
 		// password that somebody put there.
 		return "", Errorf(ReasonConfig, "the address is not a URL with a host; write rtsp://host[:port]/path")
-	case u.Scheme != "rtsp" && u.Scheme != "rtsps":
+	case still && u.Scheme != "http" && u.Scheme != "https":
+		return "", Errorf(ReasonConfig, "the still's address has scheme %q; write http:// or https://", clip(u.Scheme, 16))
+	case !still && u.Scheme != "rtsp" && u.Scheme != "rtsps":
 		return "", Errorf(ReasonConfig, "the address has scheme %q; write rtsp:// or rtsps://", clip(u.Scheme, 16))
 	case u.User != nil:
 		return "", Errorf(ReasonConfig, "the address holds a user name or password; put it into the camera's login")
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"rtsp": "554", "rtsps": "322"}[u.Scheme]
+		port = defaultPorts[u.Scheme]
 	}
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
@@ -103,6 +110,33 @@ func (h *host) admit(by inventory.Login, now time.Time, rest time.Duration) erro
 	}
 	l.dialling++
 	return nil
+}
+
+// fullFor tells how long a visit must wait because every session that the host
+// grants is open; 0 when it need not. A session that is to stay asks all the
+// same, and is refused with a reason.
+func (h *host) fullFor(l *loop, now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.limit == 0 || h.playing < h.limit || !now.Before(h.limitUntil) || l.staying() {
+		return 0
+	}
+	return min(fullFor, h.limitUntil.Sub(now))
+}
+
+// short tells whether the host grants fewer sessions than it has cameras: they
+// then take turns.
+func (h *host) short(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.limit > 0 && h.limit < h.cameras && now.Before(h.limitUntil.Add(shortFor))
+}
+
+// has notes how many loops the host has.
+func (h *host) has(cameras int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cameras = cameras
 }
 
 // opened notes a session and returns the siblings to wake: those that back off

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"videopatrol/inventory"
@@ -17,31 +16,37 @@ type want struct {
 	camera   string
 	url      string
 	login    inventory.Login
+	link     inventory.Link
+	mode     inventory.Mode
 	interval time.Duration
 	disabled bool
 }
 
-// place is where a camera counts in the fleet's figures; it changes without a
-// restart.
+// place is where a camera counts in the fleet's figures, and what it is armed
+// by; it changes without a restart.
 type place struct {
-	tier inventory.Tier
-	cell string // first-level cell, "" outside the grid
+	tier  inventory.Tier
+	cell  string // first-level cell, "" outside the grid
+	zones []inventory.Zone
 }
 
 // Causes of a loop's end that are not the end of the whole manager.
 var errReplaced = errors.New("the wanted set changed")
 
-// loop keeps one camera's patrol alive. patrol decides when to try again,
-// visit runs one session.
+// loop keeps one camera's patrol alive: the schedule begins a visit when it is
+// due, and what came of it decides when the next one is. Between visits it is
+// a few hundred bytes and no goroutine.
 type loop struct {
 	m    *Manager
 	want want
 	host *host // nil when the address cannot be used
+	line *line // nil without a network budget
 	born time.Time
+	turn turn // the schedule's
 
+	ctx    context.Context //nolint:containedctx // its visits', which the schedule begins
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the loop has ended
-	wake   chan struct{} // a sibling answered
 
 	mu       sync.Mutex
 	place    place
@@ -53,11 +58,24 @@ type loop struct {
 	nextTry  time.Time
 	due      time.Time
 	seq      uint64
-	attempts int // failed visits since the last good run: the backoff's exponent
-	drops    int // wanted key units in a row that could not be taken
+	attempts int       // failed visits since the last good run: the backoff's exponent
+	good     time.Time // first key unit since the last failed visit
+	drops    int       // wanted key units in a row that could not be taken
 	dropped  Reason
 	verdict  Reason
 	skew     time.Duration
+
+	stretch float64        // by how much its interval is longer than wanted
+	short   bool           // its line has less network than staying needs
+	mode    inventory.Mode // of the visit that runs or was the last
+	why     string         // that mode
+	rhythm  rhythm
+	planned time.Time // when the rhythm wants the next visit to begin; zero without one
+	cost    float64   // bytes of a visit, 0 unknown
+	playing *visit    // the session that stays, nil without one
+
+	device  string    // fingerprint of what answered first
+	changed time.Time // when another one answered; zero while it does not
 
 	judged     time.Time // receive time of the newest sample that has a verdict
 	lastSample time.Time // receive time of the newest analysed sample
@@ -65,17 +83,22 @@ type loop struct {
 	held       int       // its bytes of media memory, until its verdict
 }
 
-// dropsToTell is how many wanted key units in a row must be lost before the
-// camera counts as degraded: one lost packet is weather.
-const dropsToTell = 3
+const (
+	// dropsToTell is how many wanted key units in a row must be lost before
+	// the camera counts as degraded: one lost packet is weather.
+	dropsToTell = 3
+	// changedFor is how long another device at the address is told of before
+	// it counts as the camera's own: a replaced device is one, too.
+	changedFor = 24 * time.Hour
+)
 
 func newLoop(m *Manager, w want, p place, h *host) *loop {
 	now := time.Now()
 	return &loop{
-		m: m, want: w, place: p, host: h, born: now,
-		done: make(chan struct{}), wake: make(chan struct{}, 1),
+		m: m, want: w, place: p, host: h, line: m.lineOf(w.link.Uplink), born: now,
+		done:  make(chan struct{}),
 		f:     facts{disabled: w.disabled, interval: w.interval},
-		state: stateAtStart(w), since: now,
+		state: stateAtStart(w), since: now, stretch: 1, mode: w.mode,
 	}
 }
 
@@ -86,53 +109,72 @@ func stateAtStart(w want) State {
 	return StateUnknown
 }
 
-// patrol visits the camera until ctx ends. It is the only place that decides
-// when to try again.
-func (l *loop) patrol(ctx context.Context, first time.Duration) {
-	defer l.end()
-	for wait := first; l.sleep(ctx, wait); {
-		err := l.visit(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		wait = l.failed(err, time.Now())
+// run makes one visit and puts the loop back into the schedule. It is the only
+// place that decides when to try again.
+func (l *loop) run() {
+	err := l.visit(l.ctx)
+	if l.ctx.Err() != nil {
+		l.leave()
+		return
+	}
+	now := time.Now()
+	at := now.Add(l.pause(err, now))
+	l.m.schedule.put(l, at, at.Add(l.interval()))
+	if l.ctx.Err() != nil && l.m.schedule.drop(l) {
+		l.leave() // it was stopped meanwhile, while it was in no queue
 	}
 }
 
-// sleep waits for the next visit, or for a sibling that answers again. It
-// tells whether the loop goes on.
-func (l *loop) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-l.wake:
-	case <-ctx.Done():
-		return false
+// pause is how long to wait for the next visit.
+func (l *loop) pause(err error, now time.Time) time.Duration {
+	switch {
+	case err == nil:
+		return l.upcoming(now).Sub(now)
+	case errors.Is(err, errMode):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return max(l.due.Sub(now), 0)
+	default:
+		return l.failed(err, now)
 	}
+}
+
+// upcoming is when the next visit begins after one that gave its sample.
+func (l *loop) upcoming(now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.due
+	l.planned = time.Time{}
+	if l.mode == inventory.ModeVisit {
+		if begin, ok := l.rhythm.begin(at); ok {
+			at, l.planned = begin, begin
+		}
+	}
+	l.nextTry = at
+	return at
+}
+
+// begun notes that the loop left the schedule for a visit.
+func (l *loop) begun() {
 	if l.host != nil {
 		l.host.resumed(l)
 	}
-	select { // a wake-up that came together with the timer is spent
-	case <-l.wake:
-	default:
-	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.nextTry = time.Time{}
-	l.mu.Unlock()
-	return ctx.Err() == nil
 }
 
 // failed notes a failed visit and returns how long to wait before the next.
 func (l *loop) failed(err error, now time.Time) time.Duration {
 	reason := ReasonOf(err)
-	l.m.metrics.visits.WithLabelValues(modeResident, string(reason)).Inc()
 	if l.host != nil {
 		l.host.failed(l, reason)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.m.metrics.visits.WithLabelValues(string(l.mode), string(reason)).Inc()
 	l.attempts++
+	l.good, l.planned = time.Time{}, time.Time{}
 	if l.f.failures == 0 {
 		l.f.firstFail = now
 	}
@@ -154,8 +196,22 @@ func (l *loop) failed(err error, now time.Time) time.Duration {
 	return wait
 }
 
-// end gives back what the loop holds.
-func (l *loop) end() {
+// stop ends the loop; done tells when it has ended.
+func (l *loop) stop() {
+	if l.cancel == nil {
+		return
+	}
+	l.cancel(errReplaced)
+	if l.m.schedule.drop(l) {
+		l.leave()
+	}
+}
+
+// leave gives back what the loop holds. It is called once, by whoever took the
+// loop out of the schedule.
+func (l *loop) leave() {
+	defer close(l.done)
+	l.cancel(nil)
 	if l.host != nil {
 		l.host.left(l)
 	}
@@ -165,67 +221,66 @@ func (l *loop) end() {
 	l.held, l.nextTry = 0, time.Time{}
 }
 
-// visit runs one session until it ends, and returns why it did.
-func (l *loop) visit(ctx context.Context) error {
-	if l.host == nil {
-		_, err := address(l.want.url)
-		return err
-	}
-	dialled, err := l.m.ledger.dial(ctx, l.host.slots)
-	if err != nil {
-		return err // called off, or the process has no more time
-	}
-	s, v, err := l.open(ctx)
-	dialled()
-	if err != nil {
-		return err
-	}
-	defer l.m.ledger.closeSession()
-	defer l.host.closed(l)
-	return v.run(ctx, s)
+// interval is the time between samples as it is now.
+func (l *loop) interval() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.interval
 }
 
-// open dials within what the host and the budgets allow.
-func (l *loop) open(ctx context.Context) (Session, *visit, error) {
-	if err := l.host.admit(l.want.login, time.Now(), l.m.o.AuthRest); err != nil {
-		return nil, nil, err
+// setStretch lengthens the interval, or shortens it again.
+func (l *loop) setStretch(by float64, short bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.short = short
+	if by != l.stretch {
+		l.stretch = by
+		l.f.interval = time.Duration(float64(l.want.interval) * by).Round(time.Millisecond)
 	}
-	if !l.m.ledger.openSession() {
-		l.host.abandoned(l)
-		return nil, nil, Errorf(ReasonSessionLimit, "the gateway's own limit of %d open sessions is reached", l.m.ledger.budget.Sessions)
+}
+
+// choose tells the mode of the next samples.
+func (l *loop) choose(now time.Time) (inventory.Mode, string) {
+	return chooseMode(l.modeFacts(now))
+}
+
+func (l *loop) modeFacts(now time.Time) modeFacts {
+	short := l.host != nil && l.host.short(now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := &l.m.o
+	f := modeFacts{
+		wanted: l.want.mode, interval: l.f.interval, gop: l.f.gop, above: o.VisitAbove,
+		stay: o.Stay[l.place.tier], short: short || l.short,
 	}
-	v := &visit{l: l}
-	v.began(time.Now())
-	s, err := l.m.o.Opener.Open(ctx, Target{Camera: l.want.camera, URL: l.want.url, Login: l.want.login}, v.receiver())
-	if err == nil {
-		for _, sibling := range l.host.opened(l) {
-			select {
-			case sibling.wake <- struct{}{}:
-			default:
-			}
+	if f.stay == StayArmed {
+		local := now.In(o.Location)
+		for _, z := range l.place.zones {
+			f.armed = f.armed || z.Armed(local)
 		}
-		return s, v, nil
 	}
-	v.finish()
-	l.m.ledger.closeSession()
-	if ctx.Err() != nil {
-		l.host.abandoned(l)
-		return nil, nil, err
-	}
-	hit, err := l.host.refused(l, err, time.Now())
-	if hit {
-		l.m.metrics.limitHits.Inc()
-	}
-	return nil, nil, err
+	return f
+}
+
+// staying tells whether the camera's last session was, or its next one is, one
+// to keep.
+func (l *loop) staying() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.want.mode == inventory.ModeResident || l.mode == inventory.ModeResident
 }
 
 // settle makes the state follow from the facts. l.mu is held.
 func (l *loop) settle(now time.Time) {
 	f := l.f
 	f.hostDown = l.host != nil && l.host.down()
-	f.distrust = l.dropped
-	if f.distrust == ReasonNone {
+	switch {
+	case l.dropped != ReasonNone:
+		f.distrust = l.dropped
+	case l.verdict != ReasonNone:
 		f.distrust = l.verdict
+	case !l.changed.IsZero():
+		f.distrust = ReasonChanged
 	}
 	state, reason := judge(f, now)
 	if state == l.state && reason == l.reason {
@@ -236,6 +291,25 @@ func (l *loop) settle(now time.Time) {
 			"was", string(l.state), "detail", l.detail)
 	}
 	l.state, l.reason, l.since = state, reason, now
+}
+
+// identify compares what answers with what answered before: an address that
+// was given to another device shows another place than the grid says.
+func (l *loop) identify(d Description, now time.Time) {
+	if d.Fingerprint == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.device == "" || !l.changed.IsZero() && now.Sub(l.changed) > changedFor:
+		l.device, l.changed = d.Fingerprint, time.Time{}
+	case l.device == d.Fingerprint:
+		l.changed = time.Time{}
+	case l.changed.IsZero():
+		l.changed = now
+		l.detail = "another device or firmware answers at this address than before; look at its picture, and correct the inventory if it shows another place"
+	}
 }
 
 // report takes what became of a sample.
@@ -267,191 +341,12 @@ func (l *loop) status(now time.Time) (Status, place) {
 		Camera: l.want.camera, State: l.state, Reason: l.reason, Since: l.since,
 		LastKey: l.f.lastKey, LastSample: l.lastSample, Failures: l.f.failures,
 		NextTry: l.nextTry, Skew: l.skew, GOP: l.f.gop,
+		Mode: l.mode, Why: l.why, Interval: l.f.interval, Stretch: l.stretch,
 	}
 	if l.reason != ReasonNone {
 		s.Detail = l.detail
 	}
 	return s, l.place
-}
-
-// visit is one session as its loop sees it. Its callbacks run on the session's
-// reading goroutine, the watch on a timer's.
-type visit struct {
-	l       *loop
-	opened  time.Time
-	arrived atomic.Int64 // when the newest bytes came, Unix nanoseconds
-	firstK  time.Time    // first and newest key unit of this session; l.mu
-	lastK   time.Time
-	held    int // bytes of the unit that is being assembled
-
-	mu    sync.Mutex // the watch: taken before l.mu
-	over  bool
-	cause error
-	watch *time.Timer
-}
-
-func (v *visit) began(now time.Time) {
-	v.opened = now
-	v.arrived.Store(now.UnixNano())
-}
-
-func (v *visit) receiver() Receiver {
-	return Receiver{Want: v.want, Unit: v.unit, KeySeen: v.keySeen, Received: v.received, Hold: v.hold, Dropped: v.dropped}
-}
-
-// run waits until the session ends by itself, by the watch or by ctx.
-func (v *visit) run(ctx context.Context, s Session) error {
-	ended, closed := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(closed)
-		// Only the end of the whole manager is paced: thousands of
-		// TEARDOWNs at once would be a storm of our own making.
-		if !errors.Is(context.Cause(ctx), errReplaced) {
-			t := time.NewTimer(v.l.m.turn())
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-ended:
-			}
-		}
-		s.Close()
-	})
-	v.mu.Lock()
-	v.began(time.Now())
-	v.watch = time.AfterFunc(v.l.m.o.StallAfter, func() { v.look(s) })
-	v.mu.Unlock()
-
-	err := s.Wait()
-	close(ended)
-	if !stop() {
-		<-closed
-	}
-	v.mu.Lock()
-	v.over = true
-	v.watch.Stop()
-	if v.cause != nil {
-		err = v.cause
-	}
-	v.mu.Unlock()
-	s.Close()
-	v.finish()
-	if err == nil {
-		err = Errorf(ReasonClosed, "the session ended")
-	}
-	return err
-}
-
-// look is the watch over a playing session: no packet means stalled, packets
-// without a key unit mean no_key_unit. It also lets the state age.
-func (v *visit) look(s Session) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.over {
-		return
-	}
-	now, o, l := time.Now(), &v.l.m.o, v.l
-	l.mu.Lock()
-	l.settle(now)
-	gop, key, dropped := l.f.gop, v.lastK, l.dropped
-	freshUntil := key.Add(freshFor(l.want.interval, gop))
-	l.mu.Unlock()
-	if key.IsZero() {
-		key = v.opened
-	}
-	stallAt := time.Unix(0, v.arrived.Load()).Add(o.StallAfter)
-	keyAt := key.Add(max(o.NoKeyAfter, 3*gop))
-	switch {
-	case !now.Before(stallAt):
-		v.cause = Errorf(ReasonStalled, "no packet for %v", o.StallAfter)
-	case !now.Before(keyAt) && dropped != ReasonNone:
-		v.cause = Errorf(dropped, "no whole key unit for %v", now.Sub(key).Round(time.Second))
-	case !now.Before(keyAt):
-		v.cause = Errorf(ReasonNoKeyUnit, "packets, but no key unit for %v", now.Sub(key).Round(time.Second))
-	default:
-		next := min(stallAt.Sub(now), keyAt.Sub(now))
-		if d := freshUntil.Sub(now); d > 0 {
-			next = min(next, d+1)
-		}
-		v.watch.Reset(next)
-		return
-	}
-	s.Close()
-}
-
-// finish gives back the memory of a unit that was never completed.
-func (v *visit) finish() {
-	v.l.m.ledger.hold(-v.held)
-	v.held = 0
-}
-
-func (v *visit) want(now time.Time) bool {
-	v.l.mu.Lock()
-	defer v.l.mu.Unlock()
-	return !now.Before(v.l.due)
-}
-
-func (v *visit) keySeen(now time.Time) {
-	l := v.l
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if v.firstK.IsZero() {
-		v.firstK = now
-	} else if gap := now.Sub(v.lastK); l.f.gop == 0 {
-		l.f.gop = gap
-	} else {
-		l.f.gop += (gap - l.f.gop) / 4 // batched reads make single gaps uneven
-	}
-	v.lastK, l.f.lastKey = now, now
-	l.f.failures, l.f.reason = 0, ReasonNone
-	if now.Sub(v.firstK) >= l.m.o.GoodAfter {
-		l.attempts = 0 // a camera that flaps never gets here
-	}
-	l.settle(now)
-}
-
-func (v *visit) received(n int) {
-	v.arrived.Store(time.Now().UnixNano())
-	v.l.m.metrics.received.Add(float64(n))
-}
-
-func (v *visit) hold(n int) bool {
-	if !v.l.m.ledger.hold(n) {
-		return false
-	}
-	v.held += n
-	return true
-}
-
-func (v *visit) dropped(r Reason, why string) {
-	l := v.l
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drops++
-	if r == ReasonMemory || l.drops >= dropsToTell {
-		l.dropped, l.detail = r, clip(why, 200)
-		l.settle(time.Now())
-	}
-}
-
-// unit makes a due key unit a sample.
-func (v *visit) unit(u Unit) {
-	l, now := v.l, u.Received
-	l.mu.Lock()
-	l.due = nextDue(now, l.want.interval, phase(l.want.camera, l.want.interval))
-	l.seq++
-	l.drops, l.dropped = 0, ReasonNone
-	if !u.CameraTime.IsZero() {
-		l.skew = u.CameraTime.Sub(now)
-	}
-	// What this sample replaces no longer counts: a sink keeps the newest.
-	l.m.ledger.hold(-l.held)
-	l.offered, l.held, v.held = now, v.held, 0
-	sample := Sample{Camera: l.want.camera, Seq: l.seq, Unit: u}
-	l.settle(now)
-	l.mu.Unlock()
-	l.m.metrics.samples.Inc()
-	l.m.metrics.visits.WithLabelValues(modeResident, outcomeSample).Inc()
-	l.m.o.Sink.Offer(sample)
 }
 
 // clip makes text safe to show: printable, on one line, and cut short.

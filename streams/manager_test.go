@@ -323,7 +323,9 @@ func TestWrongPasswordDoesNotLockTheCamera(t *testing.T) {
 func TestRefusalWhileTheLoginPlaysIsTheSessionLimit(t *testing.T) {
 	var cameras []inventory.Camera
 	for i := range 24 {
-		cameras = append(cameras, camera(fmt.Sprintf("ch%02d", i), "nvr"))
+		c := camera(fmt.Sprintf("ch%02d", i), "nvr")
+		c.Patrol.Mode = inventory.ModeResident
+		cameras = append(cameras, c)
 	}
 	var limit atomic.Int64
 	limit.Store(4)
@@ -456,7 +458,7 @@ func TestMediaMemory(t *testing.T) {
 }
 
 func TestBudgets(t *testing.T) {
-	patrol(t, streams.Options{StartWithin: time.Nanosecond, Budget: streams.Budget{DialRate: 50, Dials: 3, Sessions: 150}}, fleet(200), func(b *bench) {
+	patrol(t, streams.Options{StartWithin: time.Nanosecond, Mode: inventory.ModeResident, Budget: streams.Budget{DialRate: 50, Dials: 3, Sessions: 150}}, fleet(200), func(b *bench) {
 		b.city.pace(40*time.Millisecond, 0)
 		begin := time.Now()
 		after(time.Second)
@@ -471,7 +473,7 @@ func TestBudgets(t *testing.T) {
 		for _, s := range b.m.Statuses() {
 			count[s.Reason]++
 		}
-		if count[streams.ReasonNone] != 150 || count[streams.ReasonSessionLimit] != 50 {
+		if count[streams.ReasonNone] != 150 || count[streams.ReasonBudget] != 50 {
 			t.Errorf("after %v: %v", time.Since(begin), count)
 		}
 	})

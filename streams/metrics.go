@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	modeResident  = "resident"
 	outcomeSample = "sample"
 
 	// maxCells bounds the label grid: the first-level cells beyond it, in
@@ -25,12 +24,16 @@ const (
 	blindNew = "not_visited"
 )
 
+// modes are those that a visit may have.
+var modes = []inventory.Mode{inventory.ModeResident, inventory.ModeVisit, inventory.ModeStill}
+
 // sampleAges are the bounds of sample_age_seconds.
 var sampleAges = []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800}
 
 type metrics struct {
 	visits    *prometheus.CounterVec
 	samples   prometheus.Counter
+	early     prometheus.Counter
 	received  prometheus.Counter
 	limitHits prometheus.Counter
 }
@@ -44,6 +47,9 @@ func newMetrics(m *Manager, reg prometheus.Registerer) (*metrics, error) {
 		samples: f.NewCounter(prometheus.CounterOpts{
 			Name: "patrol_samples_total", Help: "Key units taken as samples and handed on to detection.",
 		}),
+		early: f.NewCounter(prometheus.CounterOpts{
+			Name: "patrol_samples_early_total", Help: "Samples taken before they were due, because the scene stirred.",
+		}),
 		received: f.NewCounter(prometheus.CounterOpts{
 			Name: "patrol_received_bytes_total", Help: "Bytes received from cameras.",
 		}),
@@ -51,9 +57,11 @@ func newMetrics(m *Manager, reg prometheus.Registerer) (*metrics, error) {
 			Name: "patrol_host_sessions_limit_hits_total", Help: "Visits that a host refused because it has no session left.",
 		}),
 	}
-	x.visits.WithLabelValues(modeResident, outcomeSample)
-	for _, r := range Reasons() {
-		x.visits.WithLabelValues(modeResident, string(r))
+	for _, mode := range modes {
+		x.visits.WithLabelValues(string(mode), outcomeSample)
+		for _, r := range Reasons() {
+			x.visits.WithLabelValues(string(mode), string(r))
+		}
 	}
 	if reg == nil {
 		return x, nil
@@ -69,7 +77,7 @@ type fleet struct {
 }
 
 type fleetDescs struct {
-	dials, sessions, media, cameras, faults, blind, overdue, age, grid *prometheus.Desc
+	dials, sessions, media, waiting, cameras, faults, blind, overdue, age, grid, modes, stretch, use, uplink *prometheus.Desc
 }
 
 func newFleetDescs() fleetDescs {
@@ -80,6 +88,11 @@ func newFleetDescs() fleetDescs {
 		dials:    desc("dials_in_flight", "Handshakes with cameras that are in flight."),
 		sessions: desc("sessions_open", "Sessions with cameras that are open or being opened."),
 		media:    desc("media_memory_bytes", "Bytes of key units that are being assembled or wait for a detector."),
+		waiting:  desc("visits_waiting", "Visits that are due and wait for a dial."),
+		modes:    desc("camera_modes", "Cameras by how their samples are taken.", "mode"),
+		stretch:  desc("interval_stretch", "By how much intervals are longer than wanted because a budget is short, mean over the tier's cameras; 1 when none is.", "tier"),
+		use:      desc("budget_use_ratio", "What the cameras want of a budget at their wanted intervals; above 1 it is short.", "budget"),
+		uplink:   desc("uplink_use_ratio", "The same for the network of an uplink that has a budget.", "uplink"),
 		cameras:  desc("cameras", "Cameras by state.", "state"),
 		faults:   desc("camera_faults", "Cameras that have a fault, by reason.", "reason"),
 		blind:    desc("blind_cameras", "Cameras of which no trusted picture was analysed in time, by the first reason.", "reason"),
@@ -92,7 +105,7 @@ func newFleetDescs() fleetDescs {
 // Describe implements prometheus.Collector.
 func (f *fleet) Describe(ch chan<- *prometheus.Desc) {
 	d := f.d
-	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid} {
+	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.waiting, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid, d.modes, d.stretch, d.use, d.uplink} {
 		ch <- desc
 	}
 }
@@ -100,7 +113,7 @@ func (f *fleet) Describe(ch chan<- *prometheus.Desc) {
 // ages is one tier's histogram in the making.
 type ages struct {
 	count, overdue uint64
-	sum            float64
+	sum, stretch   float64
 	buckets        map[float64]uint64
 }
 
@@ -109,6 +122,7 @@ type census struct {
 	states map[State]int
 	faults map[Reason]int
 	blind  map[string]int
+	modes  map[inventory.Mode]int
 	tiers  map[inventory.Tier]*ages
 	grid   map[string]map[State]int
 }
@@ -116,7 +130,7 @@ type census struct {
 func (m *Manager) census(now time.Time) census {
 	c := census{
 		states: make(map[State]int), faults: make(map[Reason]int), blind: make(map[string]int),
-		tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
+		modes: make(map[inventory.Mode]int), tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
 	}
 	for _, t := range inventory.Tiers() {
 		c.tiers[t] = &ages{buckets: make(map[float64]uint64)}
@@ -136,6 +150,7 @@ func (m *Manager) census(now time.Time) census {
 		}
 		if s.State != StateDisabled {
 			c.look(s, p.tier, now, l)
+			c.modes[s.Mode]++
 		}
 	}
 	return c
@@ -152,8 +167,9 @@ func (c *census) look(s Status, tier inventory.Tier, now time.Time, l *loop) {
 		newest = l.born
 	}
 	age := max(0, now.Sub(newest))
-	late := age > freshFor(l.want.interval, s.GOP)
+	late := age > freshFor(s.Interval, s.GOP)
 	t.count++
+	t.stretch += s.Stretch
 	t.sum += age.Seconds()
 	for _, bound := range sampleAges {
 		if age.Seconds() <= bound {
@@ -183,6 +199,8 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	gauge(f.d.dials, float64(led.dialling.Load()))
 	gauge(f.d.sessions, float64(led.sessions.Load()))
 	gauge(f.d.media, float64(led.media.Load()))
+	gauge(f.d.waiting, float64(f.m.schedule.backlog()))
+	f.collectBudgets(gauge)
 
 	c := f.m.census(time.Now())
 	for _, s := range States() {
@@ -194,8 +212,12 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(f.d.blind, float64(c.blind[blindLate]), blindLate)
 	gauge(f.d.blind, float64(c.blind[blindNew]), blindNew)
+	for _, mode := range modes {
+		gauge(f.d.modes, float64(c.modes[mode]), string(mode))
+	}
 	for _, tier := range inventory.Tiers() {
 		t := c.tiers[tier]
+		gauge(f.d.stretch, max(1, t.stretch/max(1, float64(t.count))), string(tier))
 		gauge(f.d.overdue, float64(t.overdue), string(tier))
 		for _, bound := range sampleAges { // every bucket is there, empty or not
 			t.buckets[bound] += 0
@@ -206,6 +228,16 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 		for _, s := range States() {
 			gauge(f.d.grid, float64(states[s]), cell, string(s))
 		}
+	}
+}
+
+func (f *fleet) collectBudgets(gauge func(*prometheus.Desc, float64, ...string)) {
+	b := f.m.balance.Load()
+	for _, budget := range []string{"dials", "network", "sessions", "workers"} {
+		gauge(f.d.use, b.use[budget], budget)
+	}
+	for name, n := range f.m.uplinks {
+		gauge(f.d.uplink, b.lines[n].use, name)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"videopatrol/inventory"
 )
 
 // State is what is known of a camera.
@@ -132,6 +134,13 @@ type Status struct {
 	NextTry time.Time
 	// Skew is camera time minus receive time, 0 when the camera does not say.
 	Skew time.Duration
+	// Mode is how samples are taken, and Why says why.
+	Mode inventory.Mode
+	Why  string
+	// Interval is the time between samples as it is now: Stretch times what
+	// is wanted. Stretch is above 1 while a budget is short.
+	Interval time.Duration
+	Stretch  float64
 	// GOP is the measured distance between key units; 0 until two came.
 	GOP time.Duration
 }

@@ -2,6 +2,7 @@ package streams_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -121,8 +122,14 @@ func grant(ctx context.Context) {
 	}
 }
 
+// errNone is how a script says that its session ended well.
+var errNone = errors.New("none")
+
 func (s *fakeSession) Wait() error {
 	<-s.done
+	if errors.Is(s.err, errNone) {
+		return nil
+	}
 	if s.err == nil {
 		return streams.Errorf(streams.ReasonClosed, "closed")
 	}
@@ -193,6 +200,16 @@ func (c *city) playing(cameras ...string) (n int) {
 	return n
 }
 
+// sessions counts all open sessions.
+func (c *city) sessions() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, open := range c.open {
+		n += open
+	}
+	return n
+}
+
 // mostDials is how many handshakes were ever in flight at once.
 func (c *city) mostDials() int {
 	c.mu.Lock()
@@ -236,6 +253,12 @@ func (d *desk) Offer(s streams.Sample) {
 	}
 }
 
+func (d *desk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.samples)
+}
+
 // judge sets what becomes of samples from now on.
 func (d *desk) judge(r streams.Reason) {
 	d.mu.Lock()
@@ -260,6 +283,7 @@ type bench struct {
 	m    *streams.Manager
 	city *city
 	desk *desk
+	born time.Time
 	stop func()
 }
 
@@ -267,7 +291,7 @@ type bench struct {
 func patrol(t *testing.T, o streams.Options, cameras []inventory.Camera, story func(b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{t: t, city: newCity(), desk: &desk{}}
+		b := &bench{t: t, city: newCity(), desk: &desk{}, born: time.Now()}
 		o.Opener, o.Sink = b.city, b.desk
 		if o.Rand == nil {
 			o.Rand = func() float64 { return 0.5 }

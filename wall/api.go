@@ -168,20 +168,24 @@ type ZoneView struct {
 // CameraView is a camera with what is known of it now. It carries no address
 // and no credential.
 type CameraView struct {
-	ID              string           `json:"id"`
-	Name            string           `json:"name"`
-	Owner           string           `json:"owner,omitempty"`
-	Lat             float64          `json:"lat"`
-	Lon             float64          `json:"lon"`
-	Tier            inventory.Tier   `json:"tier"`
-	IntervalSeconds float64          `json:"interval_seconds" doc:"between samples"`
-	Grid            []alerts.GridRef `json:"grid" doc:"from the city down to the sub-cell"`
-	Zones           []ZoneView       `json:"zones"`
-	State           streams.State    `json:"state"`
-	Reason          streams.Reason   `json:"reason,omitempty"`
-	Detail          string           `json:"detail,omitempty"`
-	Since           *time.Time       `json:"since,omitempty" doc:"since when state and reason hold"`
-	LastSample      *time.Time       `json:"last_sample,omitempty" doc:"receive time of the newest analysed picture"`
+	ID              string         `json:"id"`
+	Name            string         `json:"name"`
+	Owner           string         `json:"owner,omitempty"`
+	Lat             float64        `json:"lat"`
+	Lon             float64        `json:"lon"`
+	Tier            inventory.Tier `json:"tier"`
+	IntervalSeconds float64        `json:"interval_seconds" doc:"between samples"`
+	// Mode and Transport are as the inventory wants them.
+	Mode       inventory.Mode      `json:"mode" enum:"auto,resident,visit,still" doc:"how samples are taken"`
+	Transport  inventory.Transport `json:"transport" enum:"auto,tcp,udp" doc:"how the packets of a session travel"`
+	Uplink     string              `json:"uplink,omitempty" doc:"the line that the camera shares with others"`
+	Grid       []alerts.GridRef    `json:"grid" doc:"from the city down to the sub-cell"`
+	Zones      []ZoneView          `json:"zones"`
+	State      streams.State       `json:"state"`
+	Reason     streams.Reason      `json:"reason,omitempty"`
+	Detail     string              `json:"detail,omitempty"`
+	Since      *time.Time          `json:"since,omitempty" doc:"since when state and reason hold"`
+	LastSample *time.Time          `json:"last_sample,omitempty" doc:"receive time of the newest analysed picture"`
 	// PictureAge is left out for a camera that never gave a picture.
 	PictureAge  *float64   `json:"picture_age_seconds,omitempty"`
 	Failures    int        `json:"failures" doc:"visits failed in a row"`

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -22,6 +23,8 @@ import (
 	"videopatrol/cmd/citysim/play"
 	"videopatrol/cmd/citysim/scene"
 	"videopatrol/inventory"
+	"videopatrol/streams"
+	"videopatrol/streams/streamstest/hostile"
 )
 
 // usageError is a wrong use of the command line.
@@ -55,7 +58,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand(), kindsCommand())
+	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand(), kindsCommand(), faultsCommand())
 	return root
 }
 
@@ -82,7 +85,8 @@ A script is a YAML list of rows:
     every: 2m          # 0: once
 
 Faults are the same rows with the kinds offline silent wrong_password
-no_connections http_server corrupt_h264. Either file may hold either kind. A row
+no_connections http_server corrupt_h264, and fault:ID for each ID that
+"citysim faults" lists; camera: all befalls every one. Either file may hold either kind. A row
 waits while another one runs before its camera.
 
 One port above RTSP: GET /cam/ID/still.jpg (login; ETag and Last-Modified),
@@ -225,6 +229,46 @@ func kindsCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+func faultsCommand() *cobra.Command {
+	var form string
+	cmd := &cobra.Command{
+		Use: "faults", Short: "List the faults of the catalogue, and what a gateway should make of each", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			type row struct {
+				ID      string           `json:"id"`
+				Reasons []streams.Reason `json:"reasons"`
+				Summary string           `json:"summary"`
+				Alone   bool             `json:"alone"`
+			}
+			var rows []row
+			for _, f := range hostile.Faults() {
+				rows = append(rows, row{f.ID, f.Reasons, f.Summary, f.Alone})
+			}
+			switch form {
+			case "json":
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(rows)
+			case "table":
+			default:
+				return usageError{fmt.Errorf("-o %q: want table or json", form)}
+			}
+			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			for _, r := range rows {
+				reason, note := "-", ""
+				if len(r.Reasons) > 0 && r.Reasons[0] != streams.ReasonNone {
+					reason = string(r.Reasons[0])
+				}
+				if r.Alone {
+					note = " (not here: it befalls an address)"
+				}
+				fmt.Fprintf(out, "%s\t%s\t%s%s\n", r.ID, reason, r.Summary, note)
+			}
+			return out.Flush()
+		},
+	}
+	cmd.Flags().StringVarP(&form, "output", "o", "table", "table or json")
+	return cmd
 }
 
 func renderCommand() *cobra.Command {

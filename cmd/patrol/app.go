@@ -323,11 +323,17 @@ func (a *app) openStreams(context.Context) error {
 		return err
 	}
 	p := a.cfg.Patrol
+	location, err := time.LoadLocation(a.cfg.Site.TimeZone)
+	if err != nil {
+		return err
+	}
 	a.manager, err = streams.New(streams.Options{
 		Opener: opener, Sink: a.pool,
 		Budget: streams.Budget{
 			Dials: p.Dials, DialsPerHost: p.DialsPerHost, DialRate: p.DialRate, Sessions: p.Sessions, MediaBytes: int64(p.MediaMemory) / 2,
+			Network: p.Network, Uplinks: p.Uplinks,
 		},
+		Mode: p.Mode, VisitAbove: time.Duration(p.VisitAbove), Stay: p.Stay, Location: location,
 		Intervals: a.intervals(), BackoffMin: time.Duration(p.BackoffMin), BackoffMax: time.Duration(p.BackoffMax),
 		Log: a.part("streams"), Registerer: a.registry,
 	})

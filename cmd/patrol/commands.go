@@ -18,6 +18,7 @@ import (
 
 	"videopatrol/alerts"
 	"videopatrol/inventory"
+	"videopatrol/inventory/importer"
 	"videopatrol/wall"
 )
 
@@ -227,7 +228,50 @@ func newCamera() *cobra.Command {
 	p.StringVar(&cell, "cell", "", "only cameras in this grid cell, of any level")
 	p.StringVar(&search, "search", "", "only cameras whose id or name holds this text")
 	p.IntVar(&limit, "limit", 1000, "at most so many")
-	return group("camera", "Look at cameras", &f, list)
+	return group("camera", "Look at cameras", &f, list, newCameraTemplates(&f), newCameraProbe(&f))
+}
+
+// newCameraTemplates lists what the column vendor of an inventory may say. It
+// asks no server.
+func newCameraTemplates(f *clientFlags) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "templates", Short: "List the vendors whose stream addresses the gateway knows", Args: noArgs,
+		Long: `List the vendors whose stream addresses the gateway knows.
+
+An inventory that has the columns vendor, address and channel needs no main, sub
+and still: they are made from these templates. A site's own file of templates
+extends or replaces them; its form is that of -o json, as YAML, below the key
+vendors.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			templates := importer.DefaultTemplates()
+			if file != "" {
+				b, err := os.ReadFile(file) //nolint:gosec // the user named it
+				if err != nil {
+					return err
+				}
+				if templates, err = importer.ParseTemplates(b); err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+			}
+			all := templates.All()
+			if f.output == "json" {
+				return writeJSON(cmd.OutOrStdout(), all)
+			}
+			rows := [][]string{{"VENDOR", "ADDRESSES"}}
+			for _, x := range all {
+				rows = append(rows, []string{x.Name, strings.Join(append([]string{x.Title}, x.Aliases...), ", ")})
+				for _, a := range [][2]string{{"main", x.Main}, {"sub", x.Sub}, {"still", x.Still}, {"note", x.Note}} {
+					if a[1] != "" {
+						rows = append(rows, []string{"", fmt.Sprintf("%-6s%s", a[0], a[1])})
+					}
+				}
+			}
+			return table(cmd.OutOrStdout(), rows)
+		},
+	}
+	cmd.Flags().StringVar(&file, "templates", "", "a site's own templates, YAML, over the built-in ones")
+	return cmd
 }
 
 func newLead() *cobra.Command {

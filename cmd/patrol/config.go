@@ -19,6 +19,7 @@ import (
 	"videopatrol/cmd/internal/strictyaml"
 	"videopatrol/detect"
 	"videopatrol/inventory"
+	"videopatrol/streams"
 )
 
 // defaultConfig documents every key with its default.
@@ -71,14 +72,21 @@ type MetricsConfig struct {
 
 // PatrolConfig is how cameras are visited.
 type PatrolConfig struct {
-	Intervals    map[inventory.Tier]Duration `yaml:"intervals"`
-	Dials        int                         `yaml:"dials"`
-	DialsPerHost int                         `yaml:"dials_per_host"`
-	DialRate     float64                     `yaml:"dial_rate"`
-	Sessions     int                         `yaml:"sessions"`
-	MediaMemory  Bytes                       `yaml:"media_memory"`
-	BackoffMin   Duration                    `yaml:"backoff_min"`
-	BackoffMax   Duration                    `yaml:"backoff_max"`
+	Intervals    map[inventory.Tier]Duration     `yaml:"intervals"`
+	Dials        int                             `yaml:"dials"`
+	DialsPerHost int                             `yaml:"dials_per_host"`
+	DialRate     float64                         `yaml:"dial_rate"`
+	Sessions     int                             `yaml:"sessions"`
+	MediaMemory  Bytes                           `yaml:"media_memory"`
+	Mode         inventory.Mode                  `yaml:"mode"`
+	VisitAbove   Duration                        `yaml:"visit_above"`
+	Stay         map[inventory.Tier]streams.Stay `yaml:"stay"`
+	Stir         bool                            `yaml:"stir"`
+	Network      float64                         `yaml:"network"`
+	Uplinks      map[string]float64              `yaml:"uplinks"`
+	CAs          string                          `yaml:"cas"`
+	BackoffMin   Duration                        `yaml:"backoff_min"`
+	BackoffMax   Duration                        `yaml:"backoff_max"`
 }
 
 // DetectConfig is what judging pictures may cost.
@@ -351,6 +359,28 @@ func (c Config) checkPatrol(bad func(key, format string, args ...any)) {
 	}
 	if c.Patrol.DialRate <= 0 {
 		bad("patrol.dial_rate", "must be above 0 dials a second")
+	}
+	if !slices.Contains(inventory.Modes(), c.Patrol.Mode) {
+		bad("patrol.mode", "no such mode %q (want one of %v)", c.Patrol.Mode, inventory.Modes())
+	}
+	for tier, stay := range c.Patrol.Stay {
+		if !slices.Contains(inventory.Tiers(), tier) {
+			bad("patrol.stay", "no such tier %q (want one of %v)", tier, inventory.Tiers())
+		}
+		if !slices.Contains(streams.Stays(), stay) {
+			bad("patrol.stay."+string(tier), "no such way to stay %q (want one of %v)", stay, streams.Stays())
+		}
+	}
+	if c.Patrol.VisitAbove <= 0 {
+		bad("patrol.visit_above", "must be above 0")
+	}
+	if c.Patrol.Network < 0 {
+		bad("patrol.network", "must be above 0 Mbit/s, or 0 for no limit")
+	}
+	for name, mbit := range c.Patrol.Uplinks {
+		if mbit <= 0 {
+			bad("patrol.uplinks."+name, "must be above 0 Mbit/s; leave the uplink out for no limit")
+		}
 	}
 	if c.Patrol.MediaMemory < 16<<20 {
 		bad("patrol.media_memory", "must be at least 16MiB")

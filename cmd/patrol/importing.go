@@ -17,7 +17,11 @@ import (
 const maxIssues = 1000
 
 // importing brings inventories in and out of the store for the wall.
-type importing struct{ store *inventorysql.Store }
+type importing struct {
+	store *inventorysql.Store
+	// templates are the vendors' addresses; nil means the built-in ones.
+	templates *importer.Templates
+}
 
 // Import implements wall.Importer.
 func (i *importing) Import(ctx context.Context, r wall.ImportRequest) (wall.ImportReport, error) {
@@ -29,7 +33,9 @@ func (i *importing) Import(ctx context.Context, r wall.ImportRequest) (wall.Impo
 	if r.Format == "geojson" {
 		read = importer.GeoJSON
 	}
-	plan, err := read(r.Body, have, importer.Options{CRS: geo.CRS(r.CRS), Replace: r.Replace, ExpectRemoved: r.ExpectRemoved})
+	plan, err := read(r.Body, have, importer.Options{
+		CRS: geo.CRS(r.CRS), Replace: r.Replace, ExpectRemoved: r.ExpectRemoved, Templates: i.templates,
+	})
 	var bad *importer.FileError
 	switch {
 	case errors.As(err, &bad):

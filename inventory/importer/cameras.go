@@ -94,14 +94,14 @@ func (t *table) withoutSecrets(record []string) []string {
 		switch {
 		case c == columnPassword:
 			cells[i] = ""
-		case strings.Contains(record[i], "://"):
+		case c == columnAddress, strings.Contains(record[i], "://"):
 			cells[i] = hideLogin(record[i])
 		}
 	}
 	return cells
 }
 
-const columnCount = 16
+const columnCount = 23
 
 // row is one camera as a file gives it.
 type row struct {
@@ -189,6 +189,8 @@ func (p *planner) camera(r *row, seen ids) []Issue {
 	if len(issues) == 0 {
 		c, f := d.place()
 		fail(c, f)
+		c, f = d.derive(r, p.o.Templates)
+		fail(c, f)
 	}
 	if !known {
 		for _, m := range d.missing() {
@@ -196,7 +198,10 @@ func (p *planner) camera(r *row, seen ids) []Issue {
 		}
 	}
 	if len(issues) == 0 && d.Streams.Patrolled() == "" && d.Streams.Still == "" {
-		issues = append(issues, Issue{Line: r.line, ID: id, Code: "no_stream", Reason: "the camera has no address: fill in sub, main or still"})
+		issues = append(issues, Issue{Line: r.line, ID: id, Code: "no_stream", Reason: "the camera has no address: fill in sub, main or still, or vendor and address"})
+	}
+	if len(issues) == 0 {
+		fail(columnMode, d.checkMode())
 	}
 	if len(issues) > 0 {
 		return issues
@@ -235,6 +240,9 @@ func (p *planner) doubts(r *row, c inventory.Camera) {
 			p.warn(r.issue(columnID, faultf("gb_zeros", "the code ends in zeros, as Excel leaves it when it cuts a code to 15 digits: compare it with the source. %s", excelHint)))
 		}
 	}
+	if s := c.Streams; c.Link.Pin != "" && !strings.HasPrefix(s.Patrolled(), "rtsps:") && !strings.HasPrefix(s.Still, "https:") {
+		p.warn(r.issue(columnPin, faultf("pin_unused", "a certificate is pinned, and the camera is reached without TLS: use addresses with rtsps:// and https://, or clear the pin")))
+	}
 	if swapped := (inventory.Position{Lat: c.Position.Lon, Lon: c.Position.Lat}); !geo.InChina(c.Position) && geo.InChina(swapped) {
 		p.warn(r.issue(columnLat, faultf("swapped", "latitude and longitude look swapped")))
 	} else if !p.locator.Empty() && p.locator.Subcell(c.Position) == "" {
@@ -252,6 +260,47 @@ type draft struct {
 	inventory.Camera
 	crs      geo.CRS
 	lat, lon *float64
+
+	vendor, address string
+	channel         int
+}
+
+// derive makes the addresses that the row does not give from the vendor's
+// template; one that is "-" stays cleared.
+func (d *draft) derive(r *row, t *Templates) (*column, *fault) {
+	switch {
+	case d.vendor == "" && d.address == "" && d.channel == 0:
+		return columnVendor, nil
+	case d.vendor == "":
+		return columnVendor, faultf("vendor", "an address or channel says nothing without the vendor: fill it in, or give main and sub")
+	case d.address == "":
+		return columnAddress, faultf("address", "the vendor's addresses need the host: fill in host or host:port")
+	}
+	made, err := t.Apply(d.vendor, d.address, d.channel)
+	if err != nil {
+		return columnVendor, faultf("vendor", "%s", err.Error())
+	}
+	for _, x := range []struct {
+		column *column
+		to     *string
+		made   string
+	}{{columnMain, &d.Streams.Main, made.Main}, {columnSub, &d.Streams.Sub, made.Sub}, {columnStill, &d.Streams.Still, made.Still}} {
+		if strings.TrimSpace(r.cells[x.column.at]) == "" {
+			*x.to = x.made
+		}
+	}
+	return columnVendor, nil
+}
+
+// checkMode tells whether the camera has the address that its mode needs.
+func (d *draft) checkMode() *fault {
+	switch m := d.Patrol.Mode; {
+	case m == inventory.ModeStill && d.Streams.Still == "":
+		return faultf("mode", "the mode still needs the address of a picture: fill in still")
+	case (m == inventory.ModeResident || m == inventory.ModeVisit) && d.Streams.Patrolled() == "":
+		return faultf("mode", "the mode %s needs the address of a stream: fill in sub or main", m)
+	}
+	return nil
 }
 
 // place gives the draft the position that lat, lon and crs say together.

@@ -17,7 +17,9 @@ type column struct {
 	// means that the column cannot be cleared.
 	set   func(d *draft, cell string) *fault
 	clear func(d *draft)
-	get   func(c inventory.Camera) string
+	// get is the cell of a camera when it is written out; nil means that the
+	// column is only read.
+	get func(c inventory.Camera) string
 	// show is the cell as it may be repeated.
 	show func(cell string) string
 }
@@ -40,6 +42,16 @@ var columns = numbered([]*column{
 	{name: "zones", aliases: []string{"区域", "检测区域"}, set: setZones, clear: func(d *draft) { d.Zones = nil }, get: zonesCell},
 	{name: "masks", aliases: []string{"遮挡", "隐私遮挡"}, set: setMasks, clear: func(d *draft) { d.Masks = nil }, get: masksCell},
 	{name: "disabled", aliases: []string{"停用", "禁用"}, set: setDisabled, clear: func(d *draft) { d.Disabled = false }, get: func(c inventory.Camera) string { return fmt.Sprint(c.Disabled) }},
+
+	{name: "transport", aliases: []string{"传输方式", "传输协议"}, set: setTransport, clear: func(d *draft) { d.Link.Transport = "" }, get: func(c inventory.Camera) string { return string(c.Link.Transport) }},
+	{name: "pin", aliases: []string{"证书指纹"}, set: setPin, clear: func(d *draft) { d.Link.Pin = "" }, get: func(c inventory.Camera) string { return c.Link.Pin }},
+	{name: "uplink", aliases: []string{"上联", "链路", "上联链路"}, set: setUplink, clear: func(d *draft) { d.Link.Uplink = "" }, get: func(c inventory.Camera) string { return c.Link.Uplink }},
+	{name: "mode", aliases: []string{"巡检方式"}, set: setMode, clear: func(d *draft) { d.Patrol.Mode = "" }, get: func(c inventory.Camera) string { return string(c.Patrol.Mode) }},
+
+	// From these three the addresses are made that the row does not give.
+	{name: "vendor", aliases: []string{"厂商", "厂家", "品牌"}, set: setVendor},
+	{name: "address", aliases: []string{"ip", "ip地址", "地址"}, set: setAddress, show: hideLogin},
+	{name: "channel", aliases: []string{"通道", "通道号"}, set: setChannel},
 })
 
 // errorsColumn is what an errors file adds; a mended one is read again.
@@ -50,7 +62,14 @@ var (
 	columnLat      = columns[3]
 	columnLon      = columns[4]
 	columnCRS      = columns[5]
+	columnMain     = columns[6]
+	columnSub      = columns[7]
+	columnStill    = columns[8]
 	columnPassword = columns[10]
+	columnPin      = columns[17]
+	columnMode     = columns[19]
+	columnVendor   = columns[20]
+	columnAddress  = columns[21]
 )
 
 func numbered(all []*column) []*column {

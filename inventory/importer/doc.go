@@ -10,6 +10,8 @@
 //     absent row removes nothing unless Options.Replace says so, and then not
 //     more than a few unless the exact number was announced.
 //   - Of several rows with one id none is taken: nobody knows which is meant.
+//   - Where a row names vendor, address and channel, the addresses that it does
+//     not give are made from the vendor's template (templates.yaml).
 //   - No password comes out again, in no value, reason, errors file or export;
 //     addresses that hold one are refused.
 package importer

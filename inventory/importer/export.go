@@ -20,17 +20,23 @@ type Format struct {
 }
 
 // WriteCameras writes cameras as a file that Cameras finds the same in every
-// row. The password column is there, and empty.
+// row. The password column is there, and empty. Addresses are written as they
+// are, and not the vendor that they were made from.
 func WriteCameras(w io.Writer, cameras []inventory.Camera, f Format) error {
-	header := make([]string, len(columns))
-	for i, c := range columns {
-		header[i] = c.name
+	var header []string
+	for _, c := range columns {
+		if c.get != nil {
+			header = append(header, c.name)
+		}
 	}
 	return writeCSV(w, f, header, func(write func([]string) error) error {
-		record := make([]string, len(columns))
+		record := make([]string, 0, len(header))
 		for _, cam := range cameras {
-			for i, c := range columns {
-				record[i] = c.get(cam)
+			record = record[:0]
+			for _, c := range columns {
+				if c.get != nil {
+					record = append(record, c.get(cam))
+				}
 			}
 			if err := write(record); err != nil {
 				return fmt.Errorf("write camera %s: %w", cam.ID, err)

@@ -588,6 +588,7 @@ func FuzzCameras(f *testing.F) {
 	f.Add("编码;名称\n1;\"a\"\"b\"\n")
 	f.Add("id,main\nx,rtsp://u:p@h\n")
 	f.Add("id\t错误\n\"\n")
+	f.Add("id,name,lat,lon,厂商,ip,通道号,巡检方式,pin\nx,x,30,120,dahua,[::1]:8554,2,visit," + strings.Repeat("ab", 32) + "\n")
 	f.Fuzz(func(t *testing.T, file string) {
 		p, err := importer.Cameras(strings.NewReader(file), inventory.Snapshot{}, importer.Options{CRS: geo.GCJ02, Replace: true})
 		if err != nil {

@@ -19,6 +19,8 @@ type Options struct {
 	// the greater of 10 and a fifth, unless ExpectRemoved is exactly as many.
 	Replace       bool
 	ExpectRemoved *int
+	// Templates are the vendors' addresses; nil means DefaultTemplates.
+	Templates *Templates
 }
 
 // Plan is what a file would change, and what there is to say about it.
@@ -109,6 +111,9 @@ type planner struct {
 func newPlanner(have inventory.Snapshot, o Options) *planner {
 	if o.CRS == "" {
 		o.CRS = geo.WGS84
+	}
+	if o.Templates == nil {
+		o.Templates = DefaultTemplates()
 	}
 	if have.Grid == nil {
 		have.Grid = inventory.NewGrid(nil)

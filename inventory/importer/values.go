@@ -172,6 +172,74 @@ func setDisabled(d *draft, s string) *fault {
 	return nil
 }
 
+// setTransport takes how packets travel; auto is kept as nothing said.
+func setTransport(d *draft, s string) *fault {
+	switch t := inventory.Transport(strings.ToLower(s)); t {
+	case inventory.TransportAuto, "自动":
+		d.Link.Transport = ""
+	case inventory.TransportTCP, inventory.TransportUDP:
+		d.Link.Transport = t
+	default:
+		return faultf("transport", "want auto, tcp or udp")
+	}
+	return nil
+}
+
+var pinPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// setPin takes a fingerprint as openssl and browsers write it, too.
+func setPin(d *draft, s string) *fault {
+	pin := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(s))
+	if !pinPattern.MatchString(pin) {
+		return faultf("pin", "want the SHA-256 of the camera's certificate, 64 hexadecimal digits: patrol camera probe shows it")
+	}
+	d.Link.Pin = pin
+	return nil
+}
+
+func setUplink(d *draft, s string) *fault { return setText(&d.Link.Uplink, s) }
+
+// setMode takes how samples are taken; auto is kept as nothing said.
+func setMode(d *draft, s string) *fault {
+	switch m := inventory.Mode(strings.ToLower(s)); {
+	case m == inventory.ModeAuto, s == "自动":
+		d.Patrol.Mode = ""
+	case slices.Contains(inventory.Modes(), m):
+		d.Patrol.Mode = m
+	case s == "常驻":
+		d.Patrol.Mode = inventory.ModeResident
+	case s == "巡检":
+		d.Patrol.Mode = inventory.ModeVisit
+	case s == "抓图":
+		d.Patrol.Mode = inventory.ModeStill
+	default:
+		return faultf("mode", "want auto, resident, visit or still")
+	}
+	return nil
+}
+
+func setVendor(d *draft, s string) *fault {
+	d.vendor = s
+	return nil
+}
+
+func setAddress(d *draft, s string) *fault {
+	if _, _, err := splitAddress(s); err != nil {
+		return faultf("address", "%s", err.Error())
+	}
+	d.address = s
+	return nil
+}
+
+func setChannel(d *draft, s string) *fault {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxChannel {
+		return faultf("channel", "want a channel from 1 to %d", maxChannel)
+	}
+	d.channel = n
+	return nil
+}
+
 // zoneCell is a zone as the column zones writes it.
 type zoneCell struct {
 	ID    string             `json:"id"`

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pion/rtp"
-
 	"videopatrol/streams"
 )
 
@@ -30,6 +28,7 @@ type kind int
 const (
 	kindOther kind = iota
 	kindKey        // a slice of a picture that can be decoded alone
+	kindDelta      // a slice of another picture
 	kindVPS
 	kindSPS
 	kindPPS
@@ -64,16 +63,42 @@ type assembler struct {
 	inFU    bool  // the last NAL unit of buf is not complete
 	held    int
 	sizeWas int // of the last unit: the next one's buffer
+
+	delta    *deltas // nil when nobody hears of other pictures
+	recovery         // pictures that are key units without being marked so
 }
 
 func newAssembler(h265 bool, r streams.Receiver) *assembler {
-	return &assembler{h265: h265, r: r, cameraTime: func(uint32) time.Time { return time.Time{} }}
+	a := &assembler{h265: h265, r: r, cameraTime: func(uint32) time.Time { return time.Time{} }}
+	if r.Delta != nil {
+		a.delta = &deltas{reader: newQPReader(h265), stale: true}
+	}
+	return a
 }
+
+// deltas is what is noted of the picture that is coming while it may be one
+// that is no key unit. Of its bytes only the first slice's header is read.
+type deltas struct {
+	reader *qpReader
+	stale  bool // there are newer parameter sets than the reader's
+
+	ts    uint32
+	size  int
+	qp    int
+	slice bool // one of another picture came: qp is valid
+	key   bool // it is a key unit
+	over  bool // it was told: what else comes at its time is left out
+	head  [sliceHead]byte
+}
+
+// sliceHead is how many bytes of a slice are looked at for its header.
+const sliceHead = 96
 
 // setParam takes a parameter set from the SDP.
 func (a *assembler) setParam(nalu []byte) {
 	if k := a.kindOf(nalu); k.param() && len(nalu) <= maxParam {
 		a.params[k] = [][]byte{bytes.Clone(nalu)}
+		a.staleDelta()
 	}
 }
 
@@ -90,6 +115,8 @@ func (a *assembler) kindOf(nalu []byte) kind {
 // kindH264 is by nal_unit_type (ITU-T H.264 table 7-1).
 func kindH264(t byte) kind {
 	switch t {
+	case 1, 2:
+		return kindDelta
 	case 5:
 		return kindKey
 	case 7:
@@ -105,6 +132,8 @@ func kindH264(t byte) kind {
 // pictures of a random access point.
 func kindH265(t byte) kind {
 	switch {
+	case t <= 9:
+		return kindDelta
 	case t >= 16 && t <= 21:
 		return kindKey
 	case t == 32:
@@ -119,29 +148,37 @@ func kindH265(t byte) kind {
 }
 
 // push takes the next packet. What it keeps it copies.
-func (a *assembler) push(p *rtp.Packet, now time.Time) {
-	if a.started && p.SequenceNumber != a.seq+1 {
-		if p.SequenceNumber == a.seq {
+func (a *assembler) push(h rtpHeader, payload []byte, now time.Time) {
+	if a.started && h.seq != a.seq+1 {
+		if h.seq == a.seq {
 			return // sent twice
 		}
-		a.passing = false
-		if a.active {
-			a.drop(streams.ReasonCorrupt, "packets are missing inside its key units")
-		}
+		a.gap()
 	}
-	a.seq, a.started = p.SequenceNumber, true
+	a.seq, a.started = h.seq, true
 
-	if p.Timestamp != a.ts { // also with a camera that sets no marker
+	if a.active && a.inFU && h.timestamp != a.ts && a.continues(payload) {
+		a.ts = h.timestamp // some cameras count on inside a picture
+	}
+	if h.timestamp != a.ts { // also with a camera that sets no marker
 		a.pass(now)
 		if a.active {
 			a.finish(now)
 		}
 	}
-	if len(p.Payload) == 0 {
+	if a.delta != nil {
+		a.deltaPacket(h, len(payload), now)
+	}
+	if len(payload) > 0 {
+		a.payload(payload, h.timestamp, now)
+	}
+	if !h.marker {
 		return
 	}
-	a.payload(p.Payload, p.Timestamp, now)
-	if !p.Marker {
+	if a.delta != nil {
+		a.endDelta(now)
+	}
+	if len(payload) == 0 {
 		return
 	}
 	a.pass(now)
@@ -149,6 +186,80 @@ func (a *assembler) push(p *rtp.Packet, now time.Time) {
 	if a.active && !a.inFU && len(a.ends) > 0 {
 		a.finish(now)
 	}
+}
+
+// gap notes that packets are missing.
+func (a *assembler) gap() {
+	a.passing = false
+	if a.active {
+		a.drop(streams.ReasonCorrupt, "packets are missing inside its key units")
+	}
+}
+
+// restart forgets the order of packets: another source sends from now on.
+func (a *assembler) restart() {
+	a.gap()
+	a.started, a.keySeen = false, false
+}
+
+// deltaPacket counts a packet's bytes to the picture of its time.
+func (a *assembler) deltaPacket(h rtpHeader, size int, now time.Time) {
+	d := a.delta
+	if h.timestamp != d.ts {
+		a.endDelta(now)
+		d.ts, d.size, d.slice, d.key, d.over = h.timestamp, 0, false, false, false
+	}
+	d.size += size
+}
+
+// endDelta tells of the picture that came, once it is known to be no key unit.
+// A marker on what comes before the slices ends nothing.
+func (a *assembler) endDelta(now time.Time) {
+	d := a.delta
+	if d.over || !d.slice || d.key {
+		return
+	}
+	d.over = true
+	a.r.Delta(now, d.size, d.qp)
+}
+
+// noteSlice looks at the beginning of a slice: its header as rebuilt, and the
+// bytes after it.
+func (a *assembler) noteSlice(k kind, head, b []byte) {
+	d := a.delta
+	if d == nil || d.slice || d.key || d.over {
+		return
+	}
+	if k == kindKey {
+		d.key = true
+		return
+	}
+	if d.stale {
+		d.reader.setParams(a.params[kindSPS], a.params[kindPPS])
+		d.stale = false
+	}
+	n := copy(d.head[:], head)
+	n += copy(d.head[n:], b)
+	qp, ok := d.reader.qp(d.head[:n])
+	if !ok {
+		qp = -1
+	}
+	d.slice, d.qp = true, qp
+}
+
+func (a *assembler) staleDelta() {
+	if a.delta != nil {
+		a.delta.stale = true
+	}
+}
+
+// continues tells whether a payload is a piece of a NAL unit that began
+// earlier.
+func (a *assembler) continues(b []byte) bool {
+	if a.h265 {
+		return len(b) > 2 && b[0]>>1&0x3f == 49 && b[2]&0x80 == 0
+	}
+	return len(b) > 1 && b[0]&0x1f == 28 && b[1]&0x80 == 0
 }
 
 // pass tells of a key unit that came whole although nobody takes it.
@@ -172,7 +283,7 @@ func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
 		case 48: // aggregation packet
 			a.aggregate(b[min(2, len(b)):], ts, now)
 		case 49:
-			if len(b) >= 4 {
+			if len(b) >= 3 {
 				t := b[2] & 0x3f
 				a.fragment(b[2], kindH265(t), [2]byte{b[0]&0x81 | t<<1, b[1]}, b[3:], ts, now)
 			}
@@ -188,7 +299,7 @@ func (a *assembler) payload(b []byte, ts uint32, now time.Time) {
 	case t == 24: // STAP-A
 		a.aggregate(b[1:], ts, now)
 	case t == 28: // FU-A
-		if len(b) >= 3 {
+		if len(b) >= 2 {
 			a.fragment(b[1], kindH264(b[1]&0x1f), [2]byte{b[0]&0xe0 | b[1]&0x1f}, b[2:], ts, now)
 		}
 	case t >= 1 && t <= 23:
@@ -211,8 +322,11 @@ func (a *assembler) aggregate(b []byte, ts uint32, now time.Time) {
 
 // whole takes one complete NAL unit.
 func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
-	k := a.kindOf(nalu)
-	if k != kindOther && hasStartCode(nalu) {
+	if a.inFU {
+		a.endNALU() // the camera forgot the end bit
+	}
+	k := a.alone(a.kindOf(nalu), nalu, ts, now)
+	if (k.param() || k == kindKey) && hasStartCode(nalu) {
 		// Annex B inside a packet, which RFC 6184 forbids and V380 cameras do.
 		for part := range splitAnnexB(nalu) {
 			if !hasStartCode(part) {
@@ -224,7 +338,10 @@ func (a *assembler) whole(nalu []byte, ts uint32, now time.Time) {
 	switch {
 	case k.param():
 		a.addParam(k, nalu)
+	case k == kindDelta:
+		a.noteSlice(k, nil, nalu)
 	case k == kindKey:
+		a.noteSlice(k, nil, nalu)
 		if a.begin(ts, now) && a.add(nalu) {
 			a.endNALU()
 		}
@@ -239,17 +356,30 @@ func (a *assembler) fragment(flags byte, k kind, header [2]byte, b []byte, ts ui
 		head = header[:]
 	}
 	start, end := flags&0x80 != 0, flags&0x40 != 0
+	if len(b) == 0 && !start && !end {
+		return // some cameras send empty ones in between
+	}
+	if start && !end {
+		var prefix []byte
+		if a.seeksKeys(k, now) {
+			prefix = append(bytes.Clone(head), b[:min(len(b), maxPrefix)]...)
+		}
+		k = a.alone(k, prefix, ts, now)
+	}
 	switch {
 	case start && end: // forbidden, and sent by some
 		a.whole(append(bytes.Clone(head), b...), ts, now)
 		return
 	case start:
+		if a.inFU {
+			a.endNALU() // the camera forgot the end bit
+		}
+		if k == kindKey || k == kindDelta {
+			a.noteSlice(k, head, b)
+		}
 		// A parameter set too big for a packet is a whole key unit with
 		// start codes inside.
 		if (k == kindKey || k == kindSPS && !a.h265 || k == kindVPS && a.h265) && a.begin(ts, now) {
-			if a.inFU {
-				a.endNALU() // the camera forgot the end bit
-			}
 			a.inFU = true
 			if !a.add(head) || !a.add(b) {
 				return
@@ -291,6 +421,7 @@ func (a *assembler) useParams() {
 	for k := range a.group {
 		if len(a.group[k]) > 0 {
 			a.params[k], a.group[k] = a.group[k], nil
+			a.staleDelta()
 		}
 	}
 }
@@ -382,6 +513,7 @@ func (a *assembler) finish(now time.Time) {
 			}
 		}
 	}
+	nalus = a.marked(nalus)
 	a.useParams()
 	switch {
 	case len(nalus) == 0:

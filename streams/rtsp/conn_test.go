@@ -51,7 +51,7 @@ func TestConnKeepsEveryByte(t *testing.T) {
 			var counted atomic.Int64
 			c, far := pair(t, func(n int) { counted.Add(int64(n)) })
 			if lowWater > 0 {
-				if err := c.Batch(lowWater, 20*time.Millisecond); err != nil {
+				if err := c.Pace(lowWater, 20*time.Millisecond); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -107,7 +107,7 @@ func TestConnDoesNotWaitForLowWater(t *testing.T) {
 	if _, err := far.Write([]byte("early")); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Batch(32<<10, 10*time.Millisecond); err != nil {
+	if err := c.Pace(32<<10, 10*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := c.Read(p); err != nil || string(p[:n]) != "early" {
@@ -140,7 +140,7 @@ func TestConnBatchReachesAWaitingRead(t *testing.T) {
 		read <- string(p[:n])
 	}()
 	time.Sleep(10 * time.Millisecond)
-	if err := c.Batch(32<<10, 10*time.Millisecond); err != nil {
+	if err := c.Pace(32<<10, 10*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := far.Write([]byte("few")); err != nil {
@@ -155,7 +155,7 @@ func TestConnObeysItsOwnersDeadline(t *testing.T) {
 	for _, batched := range []bool{false, true} {
 		c, far := pair(t, ignore)
 		if batched {
-			if err := c.Batch(32<<10, 5*time.Millisecond); err != nil {
+			if err := c.Pace(32<<10, 5*time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestConnCloseEndsAWaitingRead(t *testing.T) {
 	for name, flood := range map[string]bool{"silent peer": false, "flooding peer": true} {
 		t.Run(name, func(t *testing.T) {
 			c, far := pair(t, ignore)
-			if err := c.Batch(64<<10, time.Minute); err != nil {
+			if err := c.Pace(64<<10, time.Minute); err != nil {
 				t.Fatal(err)
 			}
 			if flood {
@@ -238,7 +238,7 @@ func TestConnCloseSendsNoReset(t *testing.T) {
 func TestConnWithoutASocket(t *testing.T) {
 	near, far := net.Pipe()
 	c := rtsp.NewConn(near, ignore)
-	if err := c.Batch(32<<10, time.Second); err != nil {
+	if err := c.Pace(32<<10, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

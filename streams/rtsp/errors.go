@@ -2,7 +2,7 @@ package rtsp
 
 import (
 	"crypto/tls"
-	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -14,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
@@ -39,6 +40,17 @@ func clip(s string) string {
 	return s
 }
 
+// hide takes the password out of text that a camera sent, also as it went in a
+// header.
+func hide(s string, login inventory.Login) string {
+	password := login.Password.Reveal()
+	if password == "" {
+		return s
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(login.Username + ":" + password))
+	return strings.NewReplacer(basic, "…", password, "…").Replace(s)
+}
+
 // cameraError keeps the cause for errors.Is, and shows a safe text: quoted,
 // cut short, and without the password that a hostile camera may send back.
 type cameraError struct {
@@ -51,17 +63,14 @@ func (e *cameraError) Error() string { return e.text }
 func (e *cameraError) Unwrap() error { return e.cause }
 
 // explain gives an error of the library or the system its Reason.
-func explain(at stage, err error, password string) error {
+func explain(at stage, err error, login inventory.Login) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*streams.Error](err); ok {
 		return e
 	}
-	text := err.Error()
-	if password != "" {
-		text = strings.ReplaceAll(text, password, "…")
-	}
+	text := hide(err.Error(), login)
 	safe := &cameraError{text: string(at) + ": " + strconv.Quote(clip(text)), cause: err}
 	return &streams.Error{Reason: reasonOf(at, err), Err: safe}
 }
@@ -103,6 +112,9 @@ func reasonOfProtocol(err error) streams.Reason {
 	if _, ok := errors.AsType[liberrors.ErrClientTCPTimeout](err); ok {
 		return streams.ReasonStalled
 	}
+	if _, ok := errors.AsType[liberrors.ErrClientUDPTimeout](err); ok {
+		return streams.ReasonStalled
+	}
 	if _, ok := errors.AsType[liberrors.ErrClientTerminated](err); ok {
 		return streams.ReasonClosed
 	}
@@ -112,10 +124,38 @@ func reasonOfProtocol(err error) streams.Reason {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return streams.ReasonNotRTSP
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return streams.ReasonConfig // a person must trust or replace it
+	if unreadable(err) {
+		return streams.ReasonUnsupported
 	}
 	return streams.ReasonNone
+}
+
+// unreadable tells whether the camera keeps to the protocol, and says
+// something that the library cannot read.
+func unreadable(err error) bool {
+	if _, ok := errors.AsType[liberrors.ErrClientSDPInvalid](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientContentTypeMissing](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientContentTypeUnsupported](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientServerRequestedTCP](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalid](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalidDelivery](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[liberrors.ErrClientTransportHeaderNoInterleavedIDs](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[liberrors.ErrClientTransportHeaderInvalidInterleavedIDs](err)
+	return ok
 }
 
 // reasonOfStatus names a refusal by its status code (RFC 2326 section 7.1.1).

@@ -1,30 +1,39 @@
 package rtsp
 
 import (
+	"io"
 	"net"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 )
 
 // Conn is the batched connection.
 type Conn = conn
 
-// NewConn wraps a connection whose first bytes are not looked at.
+// NewConn wraps a connection whose bytes are passed on as they are.
 func NewConn(c net.Conn, received func(int)) *Conn {
 	b := newConn(c, received)
 	b.sniff.done = true
 	return b
 }
 
-// Batch turns batching on.
-func (c *conn) Batch(lowWater int, latency time.Duration) error { return c.batch(lowWater, latency) }
+// Pace lets a wheel of its own read the connection.
+func (c *conn) Pace(batch int, latency time.Duration) error {
+	return c.pace(newTurns(latency).pick(), batch, latency)
+}
 
 // Holds tells whether the connection holds a buffer.
-func (c *conn) Holds() bool { return c.buf != nil }
+func (c *conn) Holds() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.buf != nil
+}
 
 // Sniff shows a new sniffer some pieces.
 func Sniff(pieces ...[]byte) error {
@@ -50,11 +59,67 @@ func NewAssembler(h265 bool, r streams.Receiver, params ...[]byte) *Assembler {
 }
 
 // Push hands it a packet.
-func (a *assembler) Push(p *rtp.Packet, now time.Time) { a.push(p, now) }
+func (a *assembler) Push(p *rtp.Packet, now time.Time) {
+	a.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
+}
 
 // CameraTime runs a sender report and asks for a timestamp.
 func CameraTime(rate int64, sr *rtcp.SenderReport, timestamp uint32) time.Time {
 	c := senderClock{rate: rate}
-	c.report(sr)
+	c.report(sr.NTPTime, sr.RTPTime)
 	return c.at(timestamp)
+}
+
+// Memory is what the opener remembers of cameras.
+type Memory = memory
+
+// Note keeps that UDP worked where TCP was refused.
+func (m *memory) Note(addr string) { m.note(addr) }
+
+// UDPOnly tells whether it did lately.
+func (m *memory) UDPOnly(addr string) bool { return m.udpOnly(addr) }
+
+// Len is how many cameras are remembered.
+func (m *memory) Len() int { return len(m.until) }
+
+// Authorize answers the strongest challenge, "" when none is known.
+func Authorize(login inventory.Login, method, uri string, offers ...string) string {
+	if c := strongest(offers); c != nil {
+		return c.authorization(login, method, uri, 1)
+	}
+	return ""
+}
+
+// ReadAll reads what a camera says through a dialogue.
+func ReadAll(said io.Reader) ([]byte, error) {
+	return io.ReadAll(newDialogue(readConn{Reader: said}, inventory.Login{}))
+}
+
+type readConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c readConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+
+// RepairSDP makes a description one that the library reads.
+func RepairSDP(b []byte) []byte { return repairSDP(b) }
+
+// CodecOf names a track's codec.
+func CodecOf(f format.Format) streams.Codec { return codecOf(f) }
+
+// Fingerprint hashes what a device says of itself.
+func Fingerprint(server string, sdp, certificate []byte) string {
+	return fingerprint(server, sdp, certificate)
+}
+
+// MJPEG is the depacketizer of motion JPEG.
+type MJPEG = mjpeg
+
+// NewMJPEG makes one.
+func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
+
+// Push hands it a packet.
+func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {
+	m.push(rtpHeader{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, now)
 }

@@ -178,7 +178,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 			_, _ = c.Write([]byte(text))
 		})
 	}
-	mjpeg := []*description.Media{{Type: description.MediaTypeVideo, Formats: []format.Format{&format.MJPEG{}}}}
+	vp8 := []*description.Media{{Type: description.MediaTypeVideo, Formats: []format.Format{&format.VP8{PayloadTyp: 96}}}}
 	sound := []*description.Media{{Type: description.MediaTypeAudio, Formats: []format.Format{&format.G711{PayloadTyp: 0, MULaw: true, SampleRate: 8000, ChannelCount: 1}}}}
 	tests := map[string]struct {
 		url  func(t *testing.T) string
@@ -195,7 +195,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		"500 at PLAY":           {status(base.Play, 500), streams.ReasonSessionLimit},
 		"500 at DESCRIBE":       {status(base.Describe, 500), streams.ReasonProtocol},
 		"UDP only":              {status(base.Setup, 461), streams.ReasonUnsupported},
-		"MJPEG":                 {of(st.Options{Medias: mjpeg}), streams.ReasonUnsupported},
+		"another codec":         {of(st.Options{Medias: vp8}), streams.ReasonUnsupported},
 		"sound only":            {of(st.Options{Medias: sound}), streams.ReasonUnsupported},
 		"web server":            {raw(st.WebServer), streams.ReasonNotRTSP},
 		"SSH server":            {raw(func(c net.Conn) { _, _ = c.Write([]byte("SSH-2.0-x\r\n")); st.BlackHole(c) }), streams.ReasonNotRTSP},

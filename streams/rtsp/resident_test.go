@@ -3,23 +3,29 @@ package rtsp_test
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph264"
 	"github.com/pion/rtp"
+	"golang.org/x/sys/unix"
 
+	"videopatrol/inventory"
 	"videopatrol/streams"
 	"videopatrol/streams/rtsp"
 	st "videopatrol/streams/streamstest"
@@ -77,31 +83,43 @@ func serveSenders() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+// request reads one request and returns its first line and its CSeq, and
+// whether it came with a login.
+func request(r *bufio.Reader) (first, cseq string, login bool, err error) {
+	for line := "?"; strings.TrimSpace(line) != ""; {
+		if line, err = r.ReadString('\n'); err != nil {
+			return "", "", false, err
+		}
+		if first == "" {
+			first = line
+		}
+		if v, ok := strings.CutPrefix(line, "CSeq: "); ok {
+			cseq = strings.TrimSpace(v)
+		}
+		login = login || strings.HasPrefix(line, "Authorization: Digest ")
+	}
+	return first, cseq, login, nil
+}
+
+// send answers one connection. Below /login it asks for one.
 func send(c net.Conn, pictures [][]byte) {
 	defer c.Close()
 	sdp := "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=" +
 		base64.StdEncoding.EncodeToString(st.SPS) + "," + base64.StdEncoding.EncodeToString(st.PPS) + "\r\na=control:t\r\n"
 	r := bufio.NewReader(c)
 	for method := ""; method != "PLAY"; {
-		head, cseq := "", ""
-		for line := "?"; strings.TrimSpace(line) != ""; {
-			var err error
-			if line, err = r.ReadString('\n'); err != nil {
-				return
-			}
-			if head == "" {
-				head = line
-			}
-			if v, ok := strings.CutPrefix(line, "CSeq: "); ok {
-				cseq = strings.TrimSpace(v)
-			}
+		first, cseq, login, err := request(r)
+		if err != nil {
+			return
 		}
-		method = strings.Fields(head)[0]
+		method = strings.Fields(first)[0]
 		answer := "RTSP/1.0 200 OK\r\nCSeq: " + cseq + "\r\n"
-		switch method {
-		case "DESCRIBE":
+		switch {
+		case method == "DESCRIBE" && !login && strings.Contains(first, "/login"):
+			answer = "RTSP/1.0 401 Unauthorized\r\nCSeq: " + cseq + "\r\nWWW-Authenticate: Digest realm=\"x\", nonce=\"8f0d\"\r\n\r\n"
+		case method == "DESCRIBE":
 			answer += fmt.Sprintf("Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(sdp), sdp)
-		case "SETUP":
+		case method == "SETUP":
 			answer += "Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
 		default:
 			answer += "\r\n"
@@ -110,12 +128,22 @@ func send(c net.Conn, pictures [][]byte) {
 			return
 		}
 	}
+	torn := make(chan struct{})
+	go func() {
+		defer close(torn)
+		for method := ""; method != "TEARDOWN"; {
+			first, _, _, err := request(r)
+			if err != nil {
+				return
+			}
+			method, _, _ = strings.Cut(first, " ")
+		}
+	}()
 	tick := time.NewTicker(time.Second / 15)
 	defer tick.Stop()
 	seq := uint16(0)
 	var buf []byte
 	for n := 0; ; n++ {
-		<-tick.C
 		buf = append(buf[:0], pictures[n%len(pictures)]...)
 		for i := 0; i < len(buf); i += 4 + int(buf[i+2])<<8 + int(buf[i+3]) {
 			buf[i+6], buf[i+7] = byte(seq>>8), byte(seq)
@@ -124,52 +152,238 @@ func send(c net.Conn, pictures [][]byte) {
 		if _, err := c.Write(buf); err != nil {
 			return
 		}
+		select {
+		case <-tick.C:
+		case <-torn:
+			return
+		}
 	}
 }
 
-// BenchmarkResident is the cost of a resident session: CPU per camera and
-// second of this process, heap and stacks per camera. The senders run in
-// another process. "plain" is gortsplib's own client that depacketizes all.
+// latency and batch are how BenchmarkResident reads, and its floors with it.
+const (
+	latency = time.Second
+	batch   = 16 << 10
+)
+
+// BenchmarkResident is the cost of a resident session in CPU time of this
+// process per camera and second, and in memory: heap and stacks, the growth of
+// the process (PSS), and what the kernel holds for its sockets. The senders run
+// in another process. PATROL_BENCH_CAMERAS sets how many there are.
+//
+// "library" is gortsplib's own client that depacketizes all. The floors are
+// bare sockets that are read and thrown away: "floor" by one goroutine each
+// that waits for as many bytes or as long as a session does, "floor in turn"
+// by one goroutine for all of them, as sessions are read.
 func BenchmarkResident(b *testing.B) {
-	const cameras, seconds = 100, 5
-	for _, way := range []string{"plain", "key units only", "batched"} {
+	cameras, _ := strconv.Atoi(os.Getenv("PATROL_BENCH_CAMERAS"))
+	if cameras == 0 {
+		cameras = 200
+	}
+	const seconds = 4
+	ways := map[string]func(b *testing.B, addr string) (open func() func()){
+		"library": func(b *testing.B, addr string) func() func() {
+			b.Helper()
+			return func() func() { return plain(b, addr) }
+		},
+		"floor":         floorWaiting,
+		"floor in turn": floorInTurn,
+		"at once":       resident(rtsp.Options{Latency: -1}, nil),
+		"session":       resident(rtsp.Options{Latency: latency, LowWater: batch}, nil),
+		"session with deltas": resident(rtsp.Options{Latency: latency, LowWater: batch}, func(time.Time, int, int) {
+		}),
+	}
+	for _, way := range []string{"library", "floor", "floor in turn", "at once", "session", "session with deltas"} {
 		b.Run(way, func(b *testing.B) {
 			addr := senders(b)
+			open := ways[way](b, addr)
 			for b.Loop() {
-				before := memory()
+				heap, pss := memory(), proportional()
 				var closers []func()
 				for range cameras {
-					if way == "plain" {
-						closers = append(closers, plain(b, addr))
-						continue
-					}
-					latency := time.Second
-					if way == "key units only" {
-						latency = -1
-					}
-					s, err := opener(b, rtsp.Options{Latency: latency}).Open(b.Context(), streams.Target{URL: "rtsp://" + addr + "/"}, streams.Receiver{
-						Want:     every(5 * time.Second),
-						Unit:     func(streams.Unit) {},
-						KeySeen:  func(time.Time) {},
-						Received: func(int) {},
-					})
-					if err != nil {
-						b.Fatal(err)
-					}
-					closers = append(closers, s.Close)
+					closers = append(closers, open())
 				}
 				time.Sleep(2 * time.Second)
-				held := memory() - before
-				cpu := cpuTime()
-				time.Sleep(seconds * time.Second)
-				b.ReportMetric((cpuTime()-cpu).Seconds()*1000/cameras/seconds, "ms/camera/s")
-				b.ReportMetric(float64(held)/cameras/1000, "kB/camera")
-				for _, end := range closers {
-					go end()
+				heap = memory() - heap
+				cpu, sockets := cpuTime(), 0.0
+				for range seconds {
+					time.Sleep(time.Second)
+					sockets += float64(socketMemory()) / seconds
 				}
+				perCamera := func(v float64) float64 { return v / float64(cameras) }
+				b.ReportMetric(perCamera((cpuTime()-cpu).Seconds()*1000/seconds), "ms/camera/s")
+				b.ReportMetric(perCamera(float64(heap)/1000), "heap-kB/camera")
+				b.ReportMetric(perCamera(float64(proportional()-pss)/1000), "pss-kB/camera")
+				b.ReportMetric(perCamera(sockets/1000), "socket-kB/camera")
+				var wg sync.WaitGroup
+				for _, end := range closers {
+					wg.Go(end)
+				}
+				wg.Wait()
 			}
 		})
 	}
+}
+
+func resident(o rtsp.Options, delta func(time.Time, int, int)) func(b *testing.B, addr string) func() func() {
+	return func(b *testing.B, addr string) func() func() {
+		b.Helper()
+		op := opener(b, o)
+		return func() func() {
+			s, err := op.Open(b.Context(), streams.Target{URL: "rtsp://" + addr + "/"}, streams.Receiver{
+				Want: every(5 * time.Second), Unit: func(streams.Unit) {}, KeySeen: func(time.Time) {}, Received: func(int) {}, Delta: delta,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return s.Close
+		}
+	}
+}
+
+// playing dials a sender and skips to PLAY.
+func playing(b *testing.B, addr string) *net.TCPConn {
+	b.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "PLAY rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n"); err != nil {
+		b.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+func floorWaiting(b *testing.B, addr string) func() func() {
+	b.Helper()
+	buffers := sync.Pool{New: func() any { return new([64 << 10]byte) }}
+	return func() func() {
+		c := playing(b, addr)
+		raw, err := c.SyscallConn()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, batch) })
+		if err != nil {
+			b.Fatal(err)
+		}
+		ended := make(chan struct{})
+		var got error
+		read := func(fd uintptr) bool {
+			buf := buffers.Get().(*[64 << 10]byte)
+			defer buffers.Put(buf)
+			_, got = unix.Read(int(fd), buf[:])
+			return got != unix.EAGAIN //nolint:errorlint // the system's own number
+		}
+		go func() {
+			defer close(ended)
+			for c.SetReadDeadline(time.Now().Add(latency)) == nil {
+				if err := raw.Read(read); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+					return
+				}
+			}
+		}()
+		return func() {
+			c.Close()
+			<-ended
+		}
+	}
+}
+
+func floorInTurn(b *testing.B, addr string) func() func() {
+	b.Helper()
+	const spokes = 10 // the turns of a session come as often: batch / 50 kB/s
+	var mu sync.Mutex
+	var fds [spokes][]int
+	n := 0
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second / 32)
+		defer tick.Stop()
+		buf := make([]byte, 128<<10)
+		for at := 0; ; at++ {
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+			mu.Lock()
+			for _, fd := range fds[at%spokes] {
+				_, _ = unix.Read(fd, buf)
+			}
+			mu.Unlock()
+		}
+	}()
+	b.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+	return func() func() {
+		c := playing(b, addr)
+		raw, err := c.SyscallConn()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 64<<10)
+			mu.Lock()
+			fds[n%spokes] = append(fds[n%spokes], int(fd))
+			n++
+			mu.Unlock()
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return func() {
+			mu.Lock()
+			fds = [spokes][]int{}
+			mu.Unlock()
+			c.Close()
+		}
+	}
+}
+
+// BenchmarkVisit is the CPU time of this process for one visit: dial,
+// handshake with digest, one key unit, teardown. The cameras run in another
+// process; sixteen visits run at a time.
+func BenchmarkVisit(b *testing.B) {
+	const visits, atOnce = 400, 16
+	addr := senders(b)
+	op := opener(b, rtsp.Options{})
+	for b.Loop() {
+		cpu := cpuTime()
+		var wg sync.WaitGroup
+		for range atOnce {
+			wg.Go(func() {
+				for range visits / atOnce {
+					visit(b, op, addr)
+				}
+			})
+		}
+		wg.Wait()
+		b.ReportMetric((cpuTime()-cpu).Seconds()*1000/visits, "ms/visit")
+	}
+}
+
+func visit(tb testing.TB, op *rtsp.Opener, addr string) {
+	tb.Helper()
+	target := streams.Target{URL: "rtsp://" + addr + "/login", Login: inventory.Login{Username: "admin", Password: "secret"}, Visit: true}
+	unit := make(chan streams.Unit, 1)
+	s, err := op.Open(tb.Context(), target, streams.Receiver{Unit: func(u streams.Unit) {
+		select {
+		case unit <- u:
+		default:
+		}
+	}})
+	if err != nil {
+		tb.Error(err)
+		return
+	}
+	if u := <-unit; u.Size() < 16_000 {
+		tb.Errorf("a key unit of %d bytes", u.Size())
+	}
+	s.Close()
 }
 
 func every(d time.Duration) func(time.Time) bool {
@@ -246,6 +460,39 @@ func memory() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
+}
+
+// proportional is the memory of this process, shared pages by their share, in
+// bytes.
+func proportional() int64 {
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "\nPss:")
+	kB, _ := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+	return kB << 10
+}
+
+// socketMemory is what the kernel holds for this process's sockets, in bytes
+// (SO_MEMINFO, socket(7)).
+func socketMemory() int {
+	dir, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	total := 0
+	for _, e := range dir {
+		fd, _ := strconv.Atoi(e.Name())
+		var info [9]uint32 // linux/sock_diag.h
+		size := uint32(unsafe.Sizeof(info))
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			total += int(info[0] + info[4] + info[5]) // received, set aside, to be sent
+		}
+	}
+	return total
 }
 
 func cpuTime() time.Duration {

@@ -1,18 +1,26 @@
 package streamstest
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4"
+	"github.com/bluenviron/gortsplib/v4/pkg/auth"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph264"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph265"
+	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmjpeg"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -37,8 +45,15 @@ var (
 type Options struct {
 	// Username and Password ask for a login (digest).
 	Username, Password string
-	// H265 makes the track H.265.
-	H265 bool
+	// AuthMethods are the ways to log in that it offers; nil means Basic and
+	// Digest MD5.
+	AuthMethods []auth.VerifyMethod
+	// TLS makes it an rtsps camera.
+	TLS *tls.Config
+	// UDP offers UDP beside TCP, UDPOnly answers 461 to whoever asks for TCP.
+	UDP, UDPOnly bool
+	// H265 makes the track H.265, MJPEG motion JPEG.
+	H265, MJPEG bool
 	// NoParams leaves the parameter sets out of the SDP.
 	NoParams bool
 	// Medias replaces the tracks that DESCRIBE offers.
@@ -96,13 +111,7 @@ func New(tb testing.TB, o Options) *Camera {
 		tb.Fatal(err)
 	}
 	c.ln = &listener{Listener: ln, c: c}
-	c.server = &gortsplib.Server{
-		Handler: (*handler)(c), RTSPAddress: ln.Addr().String(), WriteQueueSize: 4096,
-		Listen: func(string, string) (net.Listener, error) { return c.ln, nil },
-	}
-	if err := c.server.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	c.start(tb)
 	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: &description.Session{Medias: medias}}
 	if err := c.stream.Initialize(); err != nil {
 		tb.Fatal(err)
@@ -111,8 +120,42 @@ func New(tb testing.TB, o Options) *Camera {
 	return c
 }
 
+// start starts the server; over UDP it looks for two neighbouring free ports.
+func (c *Camera) start(tb testing.TB) {
+	tb.Helper()
+	var err error
+	for range 100 {
+		c.server = &gortsplib.Server{
+			Handler: (*handler)(c), RTSPAddress: c.ln.Addr().String(), WriteQueueSize: 4096,
+			AuthMethods: c.o.AuthMethods, TLSConfig: c.o.TLS,
+			Listen: func(string, string) (net.Listener, error) { return c.ln, nil },
+		}
+		if !c.o.UDP && !c.o.UDPOnly {
+			err = c.server.Start()
+			break
+		}
+		port := 20_000 + 2*rand.IntN(20_000)
+		c.server.UDPRTPAddress = fmt.Sprintf("127.0.0.1:%d", port)
+		c.server.UDPRTCPAddress = fmt.Sprintf("127.0.0.1:%d", port+1)
+		if err = c.server.Start(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
 func (c *Camera) format(tb testing.TB) format.Format {
 	tb.Helper()
+	if c.o.MJPEG {
+		e := &rtpmjpeg.Encoder{PayloadMaxSize: 1400}
+		if err := e.Init(); err != nil {
+			tb.Fatal(err)
+		}
+		c.encode = func(unit [][]byte) ([]*rtp.Packet, error) { return e.Encode(unit[0]) }
+		return &format.MJPEG{}
+	}
 	if c.o.H265 {
 		f := &format.H265{PayloadTyp: 96}
 		if !c.o.NoParams {
@@ -153,7 +196,12 @@ func (c *Camera) Stop() {
 func (c *Camera) Addr() string { return c.ln.Addr().String() }
 
 // URL is the stream's address.
-func (c *Camera) URL() string { return "rtsp://" + c.Addr() + "/main" }
+func (c *Camera) URL() string {
+	if c.o.TLS != nil {
+		return "rtsps://" + c.Addr() + "/main"
+	}
+	return "rtsp://" + c.Addr() + "/main"
+}
 
 // Plays counts the sessions that were ever granted PLAY.
 func (c *Camera) Plays() int { return c.get(&c.plays) }
@@ -185,9 +233,12 @@ func (c *Camera) await(ok func() bool) {
 	}
 }
 
-// KeyUnit returns the NAL units of a key unit with its parameter sets;
-// fill tells one unit from another.
+// KeyUnit returns the NAL units of a key unit with its parameter sets, or one
+// JPEG file; fill tells one unit from another.
 func (c *Camera) KeyUnit(fill byte) [][]byte {
+	if c.o.MJPEG {
+		return [][]byte{JPEG(fill)}
+	}
 	head, params := []byte{0x65, 0x88}, [][]byte{SPS, PPS}
 	if c.o.H265 {
 		head, params = []byte{0x26, 0x01}, [][]byte{VPS265, SPS265, PPS265}
@@ -202,6 +253,20 @@ func (c *Camera) DeltaUnit(fill byte) [][]byte {
 		head = []byte{0x02, 0x01}
 	}
 	return [][]byte{nalu(head, fill, c.o.Delta)}
+}
+
+// JPEG returns a file of 320 × 240 pixels whose luma varies around fill.
+func JPEG(fill byte) []byte {
+	img := image.NewYCbCr(image.Rect(0, 0, 320, 240), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		img.Y[i] = fill + byte(i*i>>3)&15
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 128, 128
+	}
+	var b bytes.Buffer
+	_ = jpeg.Encode(&b, img, &jpeg.Options{Quality: 90}) // a buffer takes all
+	return b.Bytes()
 }
 
 func nalu(head []byte, fill byte, size int) []byte {
@@ -299,6 +364,9 @@ func (h *handler) OnSetup(ctx *gortsplib.ServerHandlerOnSetupCtx) (*base.Respons
 	res, stream, err := h.admit(ctx.Conn, ctx.Request)
 	if res.StatusCode != base.StatusOK {
 		return res, stream, err
+	}
+	if h.o.UDPOnly && ctx.Transport == gortsplib.TransportTCP {
+		return &base.Response{StatusCode: base.StatusUnsupportedTransport}, nil, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 	"github.com/bluenviron/gortsplib/v4"
 
 	"videopatrol/cmd/citysim/scene"
+	"videopatrol/inventory"
+	"videopatrol/streams/streamstest/hostile"
 )
 
 const frameTime = time.Second / scene.FrameRate
@@ -48,6 +50,7 @@ type camera struct {
 	index  int
 	zone   string
 	ledger *Ledger
+	login  inventory.Login
 	host   *host
 	stream *gortsplib.ServerStream
 
@@ -55,6 +58,7 @@ type camera struct {
 	trouble atomic.Value // Kind of the connection fault that runs, or ""
 	keyNow  atomic.Bool  // a reader wants a key unit at once
 	readers atomic.Pointer[[]*conn]
+	speaker atomic.Pointer[hostile.Server] // speaks in its place, or nil
 
 	mu      sync.Mutex   // guards waiting, and changes of readers
 	waiting []*happening // by due time
@@ -62,9 +66,9 @@ type camera struct {
 
 // picture is what a camera shows from one moment on.
 type picture struct {
-	gop   *GOP
+	gop     *GOP
 	variant int // which of the looks of its key unit; see GOP.Vary
-	since time.Time
+	since   time.Time
 }
 
 // fault returns the connection fault that runs, or "".
@@ -160,6 +164,7 @@ func (c *camera) cut(now time.Time) {
 	if h := c.running; h != nil && c.turn(h, now) {
 		c.running = nil
 		c.trouble.Store(Kind(""))
+		c.hush()
 		if h.every > 0 {
 			again := &happening{id: c.ledger.newID(), kind: h.kind, lasts: h.lasts, every: h.every, due: h.due.Add(h.every)}
 			for again.due.Before(now) {
@@ -264,6 +269,9 @@ func (c *camera) begin(h *happening, now time.Time) {
 	if h.kind.takes() == nil && h.kind != Frozen {
 		c.trouble.Store(h.kind)
 	}
+	if f, ok := catalogue()[h.kind]; ok {
+		c.speak(f, c.login.Username, c.login.Password.Reveal())
+	}
 	if h.kind.cutsSessions() {
 		c.cutSessions()
 	}
@@ -283,6 +291,7 @@ func (c *camera) stop(now time.Time) {
 	if c.running != nil {
 		c.end(c.running, now, "the simulation ended")
 	}
+	c.hush()
 }
 
 func (c *camera) cutSessions() {

@@ -165,6 +165,7 @@ func (d *doors) serve(ctx context.Context) error {
 func (d *doors) close() {
 	for _, r := range d.rtsp {
 		for _, c := range r.city.cameras {
+			c.hush() // or the server would wait for it
 			if c.stream != nil && c.stream.Server == r.server {
 				c.stream.Close()
 			}
@@ -214,6 +215,7 @@ func (d *rtspDoor) OnRequest(sc *gortsplib.ServerConn, req *base.Request) {
 	case HTTPServer:
 		k.answer([]byte(webAnswer))
 	default:
+		c.hijack(k, req)
 	}
 }
 

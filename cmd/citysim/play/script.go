@@ -37,8 +37,11 @@ const (
 	CorruptH264   Kind = "corrupt_h264"   // bytes of the slices are wrong
 )
 
-// Kinds lists every kind.
-func Kinds() []Kind {
+// Kinds lists every kind, the faults of the catalogue last.
+func Kinds() []Kind { return append(builtIn(), Faults()...) }
+
+// builtIn are the kinds that are no faults of the catalogue.
+func builtIn() []Kind {
 	return []Kind{
 		FireLaneBlocked, Intrusion, Frozen, Covered, Dark,
 		Offline, Silent, WrongPassword, NoConnections, HTTPServer, CorruptH264,
@@ -77,14 +80,15 @@ func (k Kind) inScene() bool { return len(k.takes()) == 3 }
 
 // cutsSessions tells whether the kind ends the sessions of its camera.
 func (k Kind) cutsSessions() bool {
-	return k == Offline || k == WrongPassword || k == NoConnections || k == HTTPServer
+	_, spoken := catalogue()[k]
+	return spoken || k == Offline || k == WrongPassword || k == NoConnections || k == HTTPServer
 }
 
 // happensOn returns why the kind cannot happen before a scene, or "".
 func (k Kind) happensOn(kind scene.Kind, clip bool) string {
 	switch {
-	case !slices.Contains(Kinds(), k):
-		return fmt.Sprintf("there is no kind %q (want one of %s)", string(k), kindNames())
+	case !k.known():
+		return k.unknown()
 	case clip && (k == FireLaneBlocked || k == Intrusion):
 		return "a camera that plays a clip has no scene of its own"
 	case k == FireLaneBlocked && kind != scene.Street:
@@ -98,7 +102,7 @@ func (k Kind) happensOn(kind scene.Kind, clip bool) string {
 
 func kindNames() string {
 	var s []string
-	for _, k := range Kinds() {
+	for _, k := range builtIn() {
 		s = append(s, string(k))
 	}
 	return strings.Join(s, ", ")
@@ -106,7 +110,7 @@ func kindNames() string {
 
 // Row is one line of a script.
 type Row struct {
-	// Camera is a camera's id, or its index from 0.
+	// Camera is a camera's id, its index from 0, or "all".
 	Camera string `yaml:"camera" json:"camera"`
 	Kind   Kind   `yaml:"kind" json:"kind"`
 	// After is when it is due, from the start.
@@ -157,7 +161,7 @@ func (r Row) wrong() string {
 	switch {
 	case r.Camera == "":
 		return "no camera: want an id, or an index from 0"
-	case !slices.Contains(Kinds(), r.Kind):
+	case !r.Kind.known():
 		return r.Kind.happensOn(scene.Street, false)
 	case r.For <= 0:
 		return "for: how long does it last? Want one such as 30s"

@@ -90,6 +90,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Rows = spread(o.Rows, c.Cameras)
 	s := &Server{o: o, byID: map[string]*camera{}, tally: &tally{}, kitchen: make(chan order, len(o.Rows)+64), log: o.Logger}
 	for range max(o.Hosts, 1) {
 		s.hosts = append(s.hosts, newHost(s.tally, o.MaxPending, o.Logger))
@@ -105,7 +106,7 @@ func New(o Options) (*Server, error) {
 		h := uint64(i+1) * 0x9e3779b97f4a7c15
 		cam := &camera{
 			footage: s.footage[look], host: s.hosts[i%len(s.hosts)],
-			id: known.ID, index: i, zone: known.Zones[0].ID, ledger: o.Ledger,
+			id: known.ID, index: i, zone: known.Zones[0].ID, ledger: o.Ledger, login: inventory.Login{Username: o.Username, Password: o.Password},
 			offset: int64(h >> 32 % scene.GOPFrames), stamp: uint32(h), //nolint:gosec // a hash
 		}
 		if look != i {

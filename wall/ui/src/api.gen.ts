@@ -506,6 +506,11 @@ export interface components {
             lat: number;
             /** Format: double */
             lon: number;
+            /**
+             * @description how samples are taken
+             * @enum {string}
+             */
+            mode: "auto" | "resident" | "visit" | "still";
             name: string;
             /** Format: date-time */
             next_try?: string;
@@ -528,6 +533,13 @@ export interface components {
             state: "online" | "degraded" | "offline" | "unknown" | "disabled";
             /** @enum {string} */
             tier: "high" | "normal" | "low";
+            /**
+             * @description how the packets of a session travel
+             * @enum {string}
+             */
+            transport: "auto" | "tcp" | "udp";
+            /** @description the line that the camera shares with others */
+            uplink?: string;
             zones: components["schemas"]["ZoneView"][];
         };
         CanaryStatus: {
