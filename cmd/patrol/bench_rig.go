@@ -173,7 +173,7 @@ func startGateway(ctx context.Context, stderr io.Writer, dir string, o gatewayOp
 	if err := os.WriteFile(file, []byte(o.config(filepath.Join(dir, "data"))), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := startChild(ctx, stderr, self, "serve", "--config", file)
+	p, err := startChild(ctx, withoutLogins{stderr}, self, "serve", "--config", file)
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +186,21 @@ func startGateway(ctx context.Context, stderr io.Writer, dir string, o gatewayOp
 		return nil, err
 	}
 	return g, nil
+}
+
+// withoutLogins leaves the first start's passwords out: nobody logs in.
+type withoutLogins struct{ w io.Writer }
+
+func (f withoutLogins) Write(b []byte) (int, error) {
+	for line := range bytes.Lines(b) {
+		if bytes.HasPrefix(line, []byte("first start: ")) {
+			continue
+		}
+		if _, err := f.w.Write(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
 }
 
 // importCity imports a city through the API, and returns when that was done.

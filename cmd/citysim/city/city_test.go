@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,9 +284,30 @@ func TestSameSeedSameCity(t *testing.T) {
 	}
 }
 
+// Beyond 200 cameras, or where it is asked for, cameras share scenes, and with
+// them the zones.
+func TestScenesAreShared(t *testing.T) {
+	zone := func(c inventory.Camera) inventory.Polygon { return c.Zones[0].Area }
+	own := newCity(t, options(200))
+	if slices.Equal(zone(own.Cameras[0]), zone(own.Cameras[100])) {
+		t.Error("of 200 cameras two share a scene")
+	}
+	shared := newCity(t, options(201))
+	if !slices.Equal(zone(shared.Cameras[7]), zone(shared.Cameras[107])) || !slices.Equal(zone(shared.Cameras[7]), zone(own.Cameras[7])) {
+		t.Error("201 cameras do not share the scenes of the first 100")
+	}
+	o := options(8)
+	o.Scenes = 2
+	few := newCity(t, o)
+	if !slices.Equal(zone(few.Cameras[1]), zone(few.Cameras[5])) || few.Cameras[1].ID == few.Cameras[5].ID {
+		t.Error("two scenes are not shared by eight cameras")
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]city.Options{
 		"cameras": {Cameras: -1, Listen: "h:1"}, "hosts": {Hosts: 255, Listen: "h:1"}, "listen": {}, "port": {Cameras: 1, Listen: "h"},
+		"scenes": {Cameras: 1, Listen: "h:1", Scenes: 3},
 	} {
 		if _, err := city.New(o); err == nil {
 			t.Errorf("wrong %s passed", name)

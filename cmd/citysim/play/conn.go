@@ -31,7 +31,7 @@ type conn struct {
 
 	mu      sync.Mutex
 	state   connState
-	played  bool
+	played  bool // or closed: it is no handshake any more
 	pending []byte
 	channel byte         // of RTP packets
 	instead []byte       // goes out in place of the next answer
@@ -102,6 +102,10 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.instead = nil
 		defer c.TCPConn.Close()
 	}
+	if c.state == connReady && !c.played { // before the reader can know, who then dials again
+		c.played = true
+		c.host.tally.answered(c.host)
+	}
 	c.pending = append(c.pending, b...)
 	err := c.flush()
 	if err == nil && c.state != connPlays && len(c.pending) > 0 {
@@ -113,10 +117,6 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	if c.state == connReady {
 		c.state = connPlays
-		if !c.played {
-			c.played = true
-			c.host.tally.answered(c.host)
-		}
 		if c.first != nil {
 			c.first.Store(true)
 		}
