@@ -38,7 +38,7 @@ type Options struct {
 	Importer Importer
 	Accounts *Accounts
 	Hub      *Hub
-	Stills   *Stills
+	Stills   Stills
 	// Inventory returns the newest wanted set; it is called for each request.
 	Inventory func() inventory.Snapshot
 	// LinkKey is the key of alerts.SignLink, at least alerts.MinLinkKey bytes.
@@ -70,7 +70,7 @@ type Server struct {
 	importer      Importer
 	accounts      *Accounts
 	hub           *Hub
-	stills        *Stills
+	stills        Stills
 	inventory     func() inventory.Snapshot
 	linkKey       []byte
 	canary        func() CanaryStatus

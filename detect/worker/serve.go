@@ -32,6 +32,13 @@ type Watcher interface {
 	Restore(b []byte) error
 }
 
+// A Stiller is a Watcher that makes pictures without judging; detect.Watch is
+// one. Without it Pool.Still has only the pictures that come with samples.
+type Stiller interface {
+	// Still returns the picture as JPEG, masked, and changes no memory.
+	Still(p detect.Picture) ([]byte, error)
+}
+
 // ServeOptions are the parts of a child.
 type ServeOptions struct {
 	// Decoder and NewWatcher are required.
@@ -179,7 +186,13 @@ func (s *server) handle(q *request) *answer {
 		a.Refused = shorten(err.Error())
 		return &a
 	}
-	r, err := s.see(w, q.unit)
+	if q.Op == opStill {
+		r := s.still(w, q.unit)
+		r.Camera, r.Received = q.Camera, q.Received
+		a.Result = &r
+		return &a
+	}
+	r, err := s.see(w, q)
 	if err != nil {
 		// Its memory may have moved on past findings that nobody got.
 		delete(s.watches, q.Camera)
@@ -224,14 +237,15 @@ func (s *server) watch(q *request, a *answer) (*watch, error) {
 
 // see decodes and judges. A unit that does not decode is a result; an error
 // means that the watch failed.
-func (s *server) see(w *watch, u streams.Unit) (detect.Result, error) {
+func (s *server) see(w *watch, q *request) (detect.Result, error) {
 	start := time.Now()
-	p, err := s.o.Decoder.Decode(u)
+	p, err := s.o.Decoder.Decode(q.unit)
 	if err != nil {
 		return detect.Result{Undecodable: shorten(err.Error())}, nil
 	}
 	decode := time.Since(start).Seconds()
-	r, err := w.See(p, u.Received)
+	p.Unwatched = q.Unwatched
+	r, err := w.See(p, q.Received)
 	if err != nil {
 		return detect.Result{}, err
 	}
@@ -240,6 +254,23 @@ func (s *server) see(w *watch, u streams.Unit) (detect.Result, error) {
 	}
 	r.Stages[stageDecode] = decode
 	return r, nil
+}
+
+// still makes the masked picture of a unit, or says why there is none.
+func (s *server) still(w *watch, u streams.Unit) (r detect.Result) {
+	draws, ok := w.Watcher.(Stiller)
+	if !ok {
+		r.Undecodable = "this watcher makes no pictures"
+		return r
+	}
+	p, err := s.o.Decoder.Decode(u)
+	if err == nil {
+		r.Still, err = draws.Still(p)
+	}
+	if err != nil {
+		r.Undecodable = shorten(err.Error())
+	}
+	return r
 }
 
 // checkpoint is nil when the watch has none of an allowed size.

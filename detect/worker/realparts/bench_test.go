@@ -30,11 +30,17 @@ import (
 // system of the parent and of the child, from the operating system.
 func BenchmarkSample(b *testing.B) {
 	units := keyUnits(b)
+	b.Run("nobody looks", func(b *testing.B) { benchmarkSample(b, units, 64<<20) })
+	b.Run("every still", func(b *testing.B) { benchmarkSample(b, units, 0) })
+}
+
+func benchmarkSample(b *testing.B, units []streams.Unit, stillMemory int64) {
+	b.Helper()
 	const cameras = 200
 	verdicts, ready := make(chan streams.Verdict, 1), make(chan int, 1)
 	stages := map[string]float64{}
 	p, err := worker.New(worker.Options{
-		Command: []string{os.Args[0], "worker"}, Workers: 1, Timeout: 10 * time.Second,
+		Command: []string{os.Args[0], "worker"}, Workers: 1, Timeout: 10 * time.Second, StillMemory: stillMemory,
 		Reporter: detect.ReporterFunc(func(context.Context, detect.Finding) error { return nil }),
 		Verdict:  func(v streams.Verdict) { verdicts <- v },
 		Seen: func(r detect.Result) {
