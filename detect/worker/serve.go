@@ -45,7 +45,8 @@ type ServeOptions struct {
 	Decoder    detect.Decoder
 	NewWatcher func(detect.Config) (Watcher, error)
 	// CheckpointEvery is how often at most a camera's memory goes to the
-	// parent while no condition begins or ends; 0 means 30 s.
+	// parent while no condition begins or ends; 0 means 50 s, so that at any
+	// usual interval none is older than a minute.
 	CheckpointEvery time.Duration
 	// Memory caps the bytes of private memory (RLIMIT_DATA); 0 means 2 GiB,
 	// below 0 no cap.
@@ -64,7 +65,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return errors.New("worker: Decoder and NewWatcher are required")
 	}
 	if o.CheckpointEvery == 0 {
-		o.CheckpointEvery = 30 * time.Second
+		o.CheckpointEvery = 50 * time.Second
 	}
 	if o.Memory == 0 {
 		o.Memory = 2 << 30
