@@ -65,11 +65,12 @@ func (w *Watch) Checkpoint() []byte {
 	}
 	var planes []byte
 	if n.Learned {
-		planes = make([]byte, 0, 2*len(w.ground.mean))
-		for _, m := range w.ground.mean {
-			planes = append(planes, byte((min(int(m), 255<<8)+128)>>8))
+		mean := w.ground.mean
+		planes = make([]byte, 2*len(mean))
+		copy(planes[len(mean):], w.ground.dev)
+		for i, to := 0, planes[:len(mean)]; i < len(to); i++ {
+			to[i] = byte((min(uint32(mean[i]), 255<<8) + 128) >> 8)
 		}
-		planes = append(planes, w.ground.dev...)
 	}
 	return frameCheckpoint(head, planes)
 }

@@ -60,13 +60,15 @@ func gridSize(width, height int) (w, h int) {
 
 // scratch is working memory for one look; the looks of all watches share it.
 type scratch struct {
-	expect, lo, hi, xlo, xhi, tmp, fore []byte
+	// learned is the ground's mean in whole steps.
+	learned                                  []byte
+	expect, lo, hi, xlo, xhi, low, top, fore []byte
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *scratch) size(n int) {
-	for _, p := range []*[]byte{&s.expect, &s.lo, &s.hi, &s.xlo, &s.xhi, &s.tmp, &s.fore} {
+	for _, p := range []*[]byte{&s.learned, &s.expect, &s.lo, &s.hi, &s.xlo, &s.xhi, &s.low, &s.top, &s.fore} {
 		*p = slices.Grow((*p)[:0], n)[:n]
 	}
 }
@@ -106,6 +108,16 @@ func (g *ground) learn(x []byte, now time.Time) bool {
 	return true
 }
 
+// recall writes the ground's mean in whole steps into s.learned.
+func (g *ground) recall(s *scratch) {
+	if !g.learned {
+		return
+	}
+	for i, m := range g.mean[:len(s.learned)] {
+		s.learned[i] = byte(m >> 8)
+	}
+}
+
 // forget starts a new warm-up.
 func (g *ground) forget() {
 	g.learned, g.warm, g.mean, g.dev, g.gain, g.stirred = false, nil, nil, nil, 1, 0
@@ -113,25 +125,34 @@ func (g *ground) forget() {
 
 // findGain returns by how much brighter the picture is than the ground: the
 // median ratio, so that what covers less than half of the scene has no say.
-func (g *ground) findGain(x []byte, black int) float64 {
+func (g *ground) findGain(s *scratch, x []byte, black int) float64 {
 	const one, top = 256, 1024
-	var hist [top + 1]int
+	var parts [256]uint32 // 2³² over what a ground's luma divides by, rounded up
+	for m := range parts {
+		if d := m - black + gainOffset; d > 0 {
+			parts[m] = uint32((1<<32-1)/uint64(d)) + 1
+		}
+	}
+	// Neighbours count in different histograms, so that none waits for the
+	// other one's sum.
+	var hist [2][top + 1]uint16
 	n := 0
+	learned := s.learned[:len(x)]
 	for i, v := range x {
-		m := int(g.mean[i]>>8) - black
-		if m < gainOffset || v >= 250 || g.masked.has(i) {
+		m := learned[i]
+		if int(m) < gainOffset+black || v >= 250 || g.masked.has(i) {
 			continue
 		}
-		r := (int(v) - black + gainOffset) * one / (m + gainOffset)
-		hist[max(0, min(r, top))]++
+		r := uint64(max(0, int(v)-black+gainOffset)*one) * uint64(parts[m]) >> 32
+		hist[i%2][min(r, top)]++
 		n++
 	}
 	if n*20 < len(x) {
 		return 1
 	}
 	sum := 0
-	for r, c := range hist {
-		if sum += c; sum*2 >= n {
+	for r := range top + 1 {
+		if sum += int(hist[0][r]) + int(hist[1][r]); sum*2 >= n {
 			return max(float64(r)+0.5, one/8) / one
 		}
 	}
@@ -145,64 +166,47 @@ func (g *ground) findGain(x []byte, black int) float64 {
 // all of the picture around it, as where something slim has left. It returns
 // the share of foreground.
 func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
-	g.gain = g.findGain(x, black)
+	g.gain = g.findGain(s, x, black)
 	scale := int(math.Round(g.gain * 1024))
 	offset := (black - gainOffset) << 8
+	expect := s.expect[:len(g.mean)]
 	for i, m := range g.mean {
 		e := ((int(m)-offset)*scale>>10 + offset + 128) >> 8
-		s.expect[i] = byte(max(0, min(e, 255)))
+		expect[i] = byte(max(0, min(e, 255)))
 	}
-	min3x3(s.lo, s.tmp, s.expect, g.w, g.h)
-	max3x3(s.hi, s.tmp, s.expect, g.w, g.h)
-	min3x3(s.xlo, s.tmp, x, g.w, g.h)
-	max3x3(s.xhi, s.tmp, x, g.w, g.h)
+	extremes(s, s.lo, s.hi, s.expect, g.w, g.h)
+	extremes(s, s.xlo, s.xhi, x, g.w, g.h)
 	base := int(float64(threshold) * math.Sqrt(max(1, min(g.gain, 4))))
-	n := 0
-	for i, v := range x {
-		t := base + int(g.dev[i])*3/4
-		s.fore[i] = 0
-		e := int(s.expect[i])
-		if (int(v)+t < int(s.lo[i]) || int(v) > int(s.hi[i])+t || e+t < int(s.xlo[i]) || e > int(s.xhi[i])+t) && !g.masked.has(i) {
-			s.fore[i] = 255
-			n++
+	quiet := spread(byte(min(base, 255)))
+	n, i := 0, 0
+	clear(s.fore)
+	for ; i+8 <= len(x); i += 8 {
+		v, e := load8(x[i:]), load8(s.expect[i:])
+		far := max8(
+			max8(over8(load8(s.lo[i:]), v), over8(v, load8(s.hi[i:]))),
+			max8(over8(load8(s.xlo[i:]), e), over8(e, load8(s.xhi[i:]))))
+		if max8(far, quiet) != quiet { // seldom: most pixels are no farther than the threshold alone
+			for j := range 8 {
+				n += g.judge(s, i+j, int(byte(far>>(8*j))), base)
+			}
 		}
+	}
+	for ; i < len(x); i++ {
+		v, e := int(x[i]), int(s.expect[i])
+		far := max(int(s.lo[i])-v, v-int(s.hi[i]), int(s.xlo[i])-e, e-int(s.xhi[i]))
+		n += g.judge(s, i, far, base)
 	}
 	return float64(n) / float64(max(1, len(x)-g.masked.size))
 }
 
-// max3x3 takes the greatest of each pixel and its eight neighbours.
-func max3x3(dst, tmp, src []byte, w, h int) {
-	for y := range h {
-		in, out := src[y*w:y*w+w], tmp[y*w:y*w+w]
-		left := in[0]
-		for x := range w - 1 {
-			out[x] = max(left, in[x], in[x+1])
-			left = in[x]
-		}
-		out[w-1] = max(left, in[w-1])
+// judge makes a pixel foreground that lies so far off, and returns how many
+// it made.
+func (g *ground) judge(s *scratch, i, far, base int) int {
+	if far <= base+int(g.dev[i])*3/4 || g.masked.has(i) {
+		return 0
 	}
-	for y := range h {
-		up, mid, down := tmp[max(y-1, 0)*w:][:w], tmp[y*w:][:w], tmp[min(y+1, h-1)*w:][:w]
-		out := dst[y*w:][:w]
-		for x := range out {
-			out[x] = max(up[x], mid[x], down[x])
-		}
-	}
-}
-
-// min3x3 takes the least of them: the complement of the greatest complement.
-// It leaves src as it was.
-func min3x3(dst, tmp, src []byte, w, h int) {
-	complement(src)
-	max3x3(dst, tmp, src, w, h)
-	complement(src)
-	complement(dst)
-}
-
-func complement(p []byte) {
-	for i := range p {
-		p[i] = ^p[i]
-	}
+	s.fore[i] = 255
+	return 1
 }
 
 // How follow treats a pixel.
@@ -216,27 +220,24 @@ const (
 // pixel is treated.
 func (g *ground) follow(s *scratch, x []byte, dt time.Duration) {
 	rate := max(16, min(int(256*dt/pastTime), 64))
-	for i, how := range s.fore {
-		target := int(x[i]) << 8
-		if how != pixelQuiet {
-			target = int(s.expect[i]) << 8
-		}
-		m := int(g.mean[i])
-		g.mean[i] = uint16(m + (target-m)*rate/256)
-		d := int(g.dev[i])
-		switch how {
-		case pixelNoise:
-			d = min(d+4, maxDev)
+	n := len(x)
+	fore, expect, mean, dev := s.fore[:n], s.expect[:n], g.mean[:n], g.dev[:n]
+	for i, v := range x {
+		m, e, d := int(mean[i]), int(expect[i]), int(dev[i])
+		target := int(v)
+		switch fore[i] {
 		case pixelQuiet:
-			// Sigma-delta: settles at three times the median difference.
-			diff := int(x[i]) - int(s.expect[i])
-			if max(diff, -diff)*12 > d {
-				d = min(d+1, maxDev)
-			} else {
-				d = max(d-1, 1)
-			}
+			// Sigma-delta: settles at three times the median difference. One up
+			// or one down, without a branch that goes either way half the time.
+			off := abs(target-e)*12 - d
+			dev[i] = uint8(max(1, min(d+1+(off-1)>>63*2, maxDev)))
+		case pixelNoise:
+			dev[i] = uint8(min(d+4, maxDev))
+			target = e
+		default:
+			target = e
 		}
-		g.dev[i] = uint8(d)
+		mean[i] = uint16(m + (target<<8-m)*rate/256)
 	}
 	g.gain /= 1 + (g.gain-1)*float64(rate)/256
 }
@@ -301,28 +302,44 @@ func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob, ratio flo
 func abs(v int) int { return max(v, -v) }
 
 // measure looks at the whole picture for scene health.
-func (g *ground) measure(x []byte, black int) look {
-	var hist [256]int
-	var grad, pairs, n, sum int
+func (g *ground) measure(s *scratch, x []byte, black int) look {
+	var hist [4][256]uint16
+	var grad, pairs int
 	for y := range g.h {
-		for xx := range g.w {
+		row := x[y*g.w:][:g.w]
+		if g.masked.none(y*g.w, min(y+2, g.h)*g.w) {
+			for xx, v := range row {
+				hist[xx%4][v]++
+			}
+			grad += apart(row[1:], row[:g.w-1])
+			pairs += g.w - 1
+			if y+1 < g.h {
+				grad += apart(row, x[(y+1)*g.w:][:g.w])
+				pairs += g.w
+			}
+			continue
+		}
+		for xx, v := range row {
 			i := y*g.w + xx
 			if g.masked.has(i) {
 				continue
 			}
-			v := int(x[i])
-			hist[v]++
-			sum += v
-			n++
+			hist[0][v]++
 			if xx+1 < g.w && !g.masked.has(i+1) {
-				grad += abs(v - int(x[i+1]))
+				grad += abs(int(v) - int(x[i+1]))
 				pairs++
 			}
 			if y+1 < g.h && !g.masked.has(i+g.w) {
-				grad += abs(v - int(x[i+g.w]))
+				grad += abs(int(v) - int(x[i+g.w]))
 				pairs++
 			}
 		}
+	}
+	var all [256]int
+	n, sum := 0, 0
+	for v := range all {
+		all[v] = int(hist[0][v]) + int(hist[1][v]) + int(hist[2][v]) + int(hist[3][v])
+		n, sum = n+all[v], sum+v*all[v]
 	}
 	if n*50 < len(x) {
 		return look{blank: true}
@@ -333,46 +350,35 @@ func (g *ground) measure(x []byte, black int) look {
 	l.sharp = float64(grad) / float64(max(pairs, 1))
 	rest := n / 20
 	for v := 255; v >= 0; v-- {
-		if rest -= hist[v]; rest < 0 {
+		if rest -= all[v]; rest < 0 {
 			l.high = float64(max(0, v-black))
 			break
 		}
 	}
 	if g.learned {
-		l.lost = g.lost(x)
+		l.lost = g.lost(s.learned, x)
 	}
 	return l
 }
 
 // lost returns the share of textured 8 × 8 blocks of the ground that are flat
-// in the picture and no longer resemble it; -1 when there are too few.
-func (g *ground) lost(x []byte) float64 {
+// in the picture and no longer resemble it; -1 when there are too few. Blocks
+// that a mask touches are left out.
+func (g *ground) lost(learned, x []byte) float64 {
 	const side, textured, fewest = 8, 2.0, 12
 	var blocks, gone int
 	for by := 0; by+side < g.h; by += side {
 		for bx := 0; bx+side < g.w; bx += side {
-			var gx, gm, n int
-			var sx, sm, sxx, smm, sxm float64
-			for y := by; y < by+side; y++ {
-				for xx := bx; xx < bx+side; xx++ {
-					i := y*g.w + xx
-					if g.masked.has(i) {
-						continue
-					}
-					v, m := int(x[i]), int(g.mean[i]>>8)
-					gx += abs(v-int(x[i+1])) + abs(v-int(x[i+g.w]))
-					gm += abs(m-int(g.mean[i+1]>>8)) + abs(m-int(g.mean[i+g.w]>>8))
-					a, b := float64(v), float64(m)
-					sx, sm, sxx, smm, sxm, n = sx+a, sm+b, sxx+a*a, smm+b*b, sxm+a*b, n+1
-				}
+			at := by*g.w + bx
+			if g.masked.touches(at, side, g.w) {
+				continue
 			}
-			if n < side*side || float64(gm) < textured*2*float64(n) {
+			before := texture(learned[at:], g.w)
+			if float64(before) < textured*2*side*side {
 				continue
 			}
 			blocks++
-			c := float64(n)
-			cov, vx, vm := sxm/c-sx/c*sm/c, sxx/c-sx/c*sx/c, smm/c-sm/c*sm/c
-			if float64(gx) < 0.4*float64(gm) && (cov <= 0 || cov*cov < 0.36*vx*vm) {
+			if float64(texture(x[at:], g.w)) < 0.4*float64(before) && !resembles(x[at:], learned[at:], g.w) {
 				gone++
 			}
 		}
@@ -381,4 +387,18 @@ func (g *ground) lost(x []byte) float64 {
 		return -1
 	}
 	return float64(gone) / float64(blocks)
+}
+
+// resembles tells whether two 8 × 8 blocks correlate by 0.6 or more.
+func resembles(a, b []byte, w int) bool {
+	const n = 8 * 8
+	var sa, sb, saa, sbb, sab float64
+	for y := range 8 {
+		for x := range 8 {
+			va, vb := float64(a[y*w+x]), float64(b[y*w+x])
+			sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
+		}
+	}
+	cov, va, vb := sab/n-sa/n*sb/n, saa/n-sa/n*sa/n, sbb/n-sb/n*sb/n
+	return cov > 0 && cov*cov >= 0.36*va*vb
 }

@@ -27,7 +27,11 @@ func blacken(p Picture, masks []inventory.Polygon) {
 // picture's size in samples of that plane.
 func fill(p Plane, poly inventory.Polygon, sx, sy float64, value byte) {
 	var buf [32]float64
-	for y := range p.Height {
+	top, bottom := 1.0, 0.0
+	for _, c := range poly {
+		top, bottom = min(top, c.Y), max(bottom, c.Y)
+	}
+	for y := max(int(top*sy)-1, 0); y < min(int(bottom*sy)+1, p.Height); y++ {
 		row := p.Row(y)
 		cover(poly, sx, sy, y, buf[:0], func(from, to int) {
 			for x := max(from, 0); x <= min(to, p.Width-1); x++ {
@@ -98,3 +102,29 @@ func raster(polys []inventory.Polygon, w, h int) bitmap {
 }
 
 func (b bitmap) has(i int) bool { return b.bits[i/64]&(1<<(i%64)) != 0 }
+
+// none tells whether no pixel of from..to-1 is in the set.
+func (b bitmap) none(from, to int) bool {
+	for i := from; i < to; {
+		word := b.bits[i/64] >> (i % 64)
+		if i+64-i%64 > to {
+			word &= 1<<(to-i) - 1
+		}
+		if word != 0 {
+			return false
+		}
+		i += 64 - i%64
+	}
+	return true
+}
+
+// touches tells whether a pixel of the side × side block that begins at at is
+// in the set, in a plane that is w wide.
+func (b bitmap) touches(at, side, w int) bool {
+	for y := range side {
+		if !b.none(at+y*w, at+y*w+side) {
+			return true
+		}
+	}
+	return false
+}

@@ -42,7 +42,6 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 		g.learn(x, now)
 		return nil, nil
 	}
-	s.size(len(x))
 	light := g.gain // how far the ground lagged behind the last picture
 	if g.compare(s, x, black, w.o.Threshold) > stirredShare {
 		if g.stirred++; g.stirred >= stirredMost {
@@ -208,8 +207,11 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 // would else follow the picture, and the ground would close in on whatever
 // stands there.
 func guard(s *scratch, w, h int) {
-	max3x3(s.lo, s.tmp, s.fore, w, h)
-	max3x3(s.hi, s.tmp, s.lo, w, h)
+	if !slices.ContainsFunc(s.fore, func(how byte) bool { return how != pixelQuiet }) {
+		return
+	}
+	extremes(s, s.lo, s.xhi, s.fore, w, h)
+	extremes(s, s.lo, s.hi, s.xhi, w, h)
 	for i, near := range s.hi {
 		if near != pixelQuiet && s.fore[i] == pixelQuiet {
 			s.fore[i] = pixelHeld

@@ -33,6 +33,9 @@ func (p Plane) check(width, height int) error {
 type Picture struct {
 	Y, Cb, Cr Plane
 	FullRange bool
+	// Unwatched: nobody looks at the camera, so that its picture is made only
+	// as evidence.
+	Unwatched bool
 }
 
 // Limits of a picture's width and height, in pixels.
@@ -100,7 +103,9 @@ type Result struct {
 	Received time.Time `json:"received"`
 	Scene    Scene     `json:"scene"`
 	Findings []Finding `json:"findings,omitempty"`
-	// Still is the masked picture as JPEG, the newest look at the camera.
+	// Still is the masked picture as JPEG, the newest look at the camera. It is
+	// always there with a finding's picture, and never without one when the
+	// picture was Unwatched.
 	Still []byte `json:"still,omitempty"`
 	// Undecodable says in words why the sample gave no picture; then Scene
 	// says nothing.

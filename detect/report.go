@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"videopatrol/inventory"
@@ -122,8 +123,10 @@ func (w *Watch) tellRemoved(now time.Time) []told {
 // finding that carries one. Nothing is drawn on it; boxes go beside it.
 func (w *Watch) render(r *Result, p Picture, all []told) error {
 	var err error
-	if r.Still, err = w.o.Imaging.JPEG(p, w.o.StillWidth); err != nil {
-		return fmt.Errorf("camera %q: still: %w", w.config.Camera, err)
+	if !p.Unwatched || slices.ContainsFunc(all, func(t told) bool { return t.picture }) {
+		if r.Still, err = w.jpeg(p); err != nil {
+			return err
+		}
 	}
 	for _, t := range all {
 		if t.picture {
@@ -132,4 +135,22 @@ func (w *Watch) render(r *Result, p Picture, all []told) error {
 		r.Findings = append(r.Findings, t.Finding)
 	}
 	return nil
+}
+
+// Still returns the picture as JPEG, masked as See masks it, in place. It says
+// nothing of the scene and changes nothing that the watch remembers.
+func (w *Watch) Still(p Picture) ([]byte, error) {
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("camera %q: %w", w.config.Camera, err)
+	}
+	blacken(p, w.config.Masks)
+	return w.jpeg(p)
+}
+
+func (w *Watch) jpeg(p Picture) ([]byte, error) {
+	b, err := w.o.Imaging.JPEG(p, w.o.StillWidth)
+	if err != nil {
+		return nil, fmt.Errorf("camera %q: still: %w", w.config.Camera, err)
+	}
+	return b, nil
 }

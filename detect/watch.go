@@ -266,7 +266,11 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	if p.FullRange {
 		black = 0
 	}
-	l := w.ground.measure(x.Pix, black)
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.size(len(x.Pix))
+	w.ground.recall(s)
+	l := w.ground.measure(s, x.Pix, black)
 	l.hash = fingerprint(p.Y)
 	var trusted bool
 	w.health, trusted = w.health.judge(l, received)
@@ -277,13 +281,11 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	stage("scene")
 	told := w.tellRemoved(received)
 	if trusted {
-		s, _ := scratches.Get().(*scratch)
 		seen, err := w.move(s, x.Pix, black, received)
 		stage("motion")
 		if err == nil && seen != nil {
 			told = append(told, w.rule(seen, received)...)
 		}
-		scratches.Put(s)
 		stage("rules")
 		if err != nil {
 			return Result{}, fmt.Errorf("camera %q: %w", w.config.Camera, err)

@@ -6,6 +6,6 @@
 // picture leaves before a durable audit row says who looks at it and why.
 // Nothing that a camera or a person wrote is ever sent as markup.
 //
-// Lock order: Hub.mu is a leaf, and so are the mutexes of leases, limits and
-// Stills; no two of them are ever held together.
+// Lock order: Hub.mu is a leaf, and so are the mutexes of leases and
+// limits; no two of them are ever held together.
 package wall

@@ -188,6 +188,16 @@ func (f fakeFleet) Status(id string) (streams.Status, bool) {
 	return s, ok
 }
 
+// fakeStills has the pictures it was given, taken three seconds before noon.
+type fakeStills map[string][]byte
+
+func (f fakeStills) Still(_ context.Context, camera string) ([]byte, time.Time, error) {
+	if f[camera] == nil {
+		return nil, time.Time{}, errors.New("no picture")
+	}
+	return f[camera], noon.Add(-3 * time.Second), nil
+}
+
 // fakeImporter answers what it was told to and keeps what it was asked.
 type fakeImporter struct {
 	mu   sync.Mutex

@@ -19,6 +19,14 @@ import (
 // This file is the only one that sends pictures. Each way out takes a view
 // lease first (leases.go) and sends nothing when the audit cannot be written.
 
+// Stills has the newest picture of each camera; worker.Pool is one.
+type Stills interface {
+	// Still returns the newest masked picture of a camera as JPEG and when it
+	// was received, or an error when there is none to show. It may take seconds:
+	// a picture is made when somebody asks for it.
+	Still(ctx context.Context, camera string) (jpeg []byte, taken time.Time, err error)
+}
+
 type stillInput struct {
 	ID      string `path:"id" maxLength:"64"`
 	Purpose string `query:"purpose" maxLength:"100" default:"patrol" doc:"why; it goes into the audit"`
@@ -47,9 +55,11 @@ func (s *Server) getStill(ctx context.Context, in *stillInput) (*huma.StreamResp
 	if _, ok := s.index().byID[in.ID]; !ok {
 		return nil, noCamera()
 	}
-	jpeg, taken, ok := s.stills.Still(in.ID)
-	if !ok {
-		return nil, problem(http.StatusNotFound, "not_found", "this camera has given no picture yet")
+	jpeg, taken, err := s.stills.Still(ctx, in.ID)
+	if err != nil {
+		s.log.Debug("no picture of a camera", "camera", in.ID, "error", err)
+		return nil, problem(http.StatusNotFound, "not_found",
+			"there is no picture of this camera at the moment; its next sample brings one, so try again soon")
 	}
 	if err := s.lease(ctx, callerOf(ctx), "camera/"+in.ID, in.Purpose); err != nil {
 		return nil, err

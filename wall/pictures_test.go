@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"videopatrol/alerts"
-	"videopatrol/detect"
 	"videopatrol/wall"
 )
 
@@ -243,30 +242,4 @@ func TestLeaseFailsAlone(t *testing.T) {
 			t.Errorf("a hung audit: %v after %s", err, time.Since(began))
 		}
 	})
-}
-
-func TestStillsBudget(t *testing.T) {
-	s := wall.NewStills(100)
-	see := func(camera string, size int, at time.Duration) {
-		s.Seen(detect.Result{Camera: camera, Received: noon.Add(at), Still: make([]byte, size)})
-	}
-	see("a", 40, 0)
-	see("b", 40, 1)
-	see("a", 50, 2) // newest of a replaces
-	see("a", 10, 1) // older than what is there
-	see("a", 0, 9)  // no picture
-	if p, at, ok := s.Still("a"); !ok || len(p) != 50 || !at.Equal(noon.Add(2)) {
-		t.Errorf("a: %d %v %v", len(p), at, ok)
-	}
-	see("c", 30, 3)
-	if _, _, ok := s.Still("b"); ok {
-		t.Error("the budget is overrun: b is still there")
-	}
-	if _, _, ok := s.Still("a"); !ok {
-		t.Error("a newer picture went before an older one")
-	}
-	see("d", 200, 4)
-	if _, _, ok := s.Still("d"); ok {
-		t.Error("a picture beyond the whole budget is kept")
-	}
 }

@@ -42,7 +42,7 @@ type Options struct {
 	Maintenance Maintenance
 	Accounts    *Accounts
 	Hub         *Hub
-	Stills      *Stills
+	Stills      Stills
 	// Inventory returns the newest wanted set; it is called for each request.
 	Inventory func() inventory.Snapshot
 	// LinkKey is the key of alerts.SignLink, at least alerts.MinLinkKey bytes.
@@ -77,7 +77,7 @@ type Server struct {
 	maintenance   Maintenance
 	accounts      *Accounts
 	hub           *Hub
-	stills        *Stills
+	stills        Stills
 	inventory     func() inventory.Snapshot
 	linkKey       []byte
 	canary        func() CanaryStatus

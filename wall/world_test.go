@@ -85,7 +85,7 @@ type world struct {
 	works    *fakeMaintenance
 	accounts *wall.Accounts
 	hub      *wall.Hub
-	stills   *wall.Stills
+	stills   fakeStills
 	server   *wall.Server
 	http     *httptest.Server
 	snapshot inventory.Snapshot
@@ -130,7 +130,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, db: db,
 		desk:    &fakeDesk{leads: []alerts.Lead{lead(lead2, 2), lead(lead1, 1)}, pictures: map[string][]byte{proofID: proof}},
-		journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil), stills: wall.NewStills(0),
+		journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil), stills: fakeStills{camera1: jpeg},
 		works: &fakeMaintenance{},
 		fleet: fakeFleet{camera1: {
 			Camera: camera1, State: streams.StateOnline, Since: noon.Add(-time.Hour),
@@ -167,7 +167,6 @@ func newWorld(t *testing.T) *world {
 	if w.first, err = w.accounts.FirstStart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.stills.Seen(detect.Result{Camera: camera1, Received: noon.Add(-3 * time.Second), Still: jpeg})
 	w.server, err = wall.New(w.options())
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +215,7 @@ func benchWorld(b *testing.B, cameras int) bench {
 	}
 	w := &world{
 		db: db, desk: &fakeDesk{}, journal: &fakeJournal{}, importer: &fakeImporter{}, hub: wall.NewHub(nil),
-		works: &fakeMaintenance{}, stills: wall.NewStills(0), fleet: fakeFleet{}, snapshot: inventory.Snapshot{Revision: 1},
+		works: &fakeMaintenance{}, stills: fakeStills{}, fleet: fakeFleet{}, snapshot: inventory.Snapshot{Revision: 1},
 	}
 	if w.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store}); err != nil {
 		b.Fatal(err)

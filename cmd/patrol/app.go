@@ -64,7 +64,6 @@ type app struct {
 	pool     *worker.Pool
 	canary   *canary // nil when switched off
 	hub      *wall.Hub
-	stills   *wall.Stills
 	accounts *wall.Accounts
 	importer *importing
 	wall     *wall.Server
@@ -304,18 +303,21 @@ func (a *app) subscriptions() ([]alerts.Subscription, error) {
 	return list, nil
 }
 
+// stillMemory is how much of the cameras' newest key units is kept to show them:
+// some 2,500 sub-streams. The picture of a camera beyond that takes one sample
+// more to come.
+const stillMemory = 64 << 20
+
 func (a *app) openStreams(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	stills := wall.NewStills(0)
 	a.pool, err = worker.New(worker.Options{
 		Command: []string{self, "worker"}, Workers: a.cfg.Detect.Workers, Timeout: time.Duration(a.cfg.Detect.Timeout),
-		MediaMemory: int64(a.cfg.Patrol.MediaMemory) / 2, Isolation: worker.Isolation(a.cfg.Detect.Isolation),
+		MediaMemory: int64(a.cfg.Patrol.MediaMemory) / 2, StillMemory: stillMemory, Isolation: worker.Isolation(a.cfg.Detect.Isolation),
 		Reporter:      detect.ReporterFunc(a.engine.Observe),
 		Verdict:       func(v streams.Verdict) { a.manager.Report(v) },
-		Seen:          stills.Seen,
 		QuarantineDir: a.path("quarantine"), CheckpointDir: a.path("watches"),
 		Log: a.part("detect"), Registerer: a.registry,
 	})
@@ -351,7 +353,6 @@ func (a *app) openStreams(ctx context.Context) error {
 	if err := a.maintenance.tell(ctx); err != nil {
 		return err
 	}
-	a.stills = stills
 	return nil
 }
 
@@ -390,7 +391,7 @@ func (a *app) openWall(ctx context.Context) error {
 		departments = append(departments, wall.Department{ID: d.ID, NameZH: d.Name.ZH, NameEN: d.Name.EN})
 	}
 	a.wall, err = wall.New(wall.Options{
-		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.stills,
+		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.pool,
 		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),

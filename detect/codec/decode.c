@@ -7,9 +7,11 @@
 
 void patrol_quiet(void) { av_log_set_level(AV_LOG_QUIET); }
 
-// Buffers are reused between cameras. Before one is decoded into, its luma is
-// filled with a pattern that no decoder makes: columns of black and white.
+// Buffers are reused between cameras. Before one is decoded into, it is filled
+// with grey, and every eighth row of its luma with a pattern that no decoder
+// makes: columns of black and white.
 static const uint8_t pattern[4] = {0x00, 0xFF, 0x00, 0xFF};
+enum { PATTERN_ROWS = 8 };
 
 static int get_buffer(AVCodecContext *c, AVFrame *f, int flags) {
   int side = (int)(intptr_t)c->opaque;
@@ -23,7 +25,7 @@ static int get_buffer(AVCodecContext *c, AVFrame *f, int flags) {
     int rows = i == 0 ? f->height : -((-f->height) >> d->log2_chroma_h);
     for (int y = 0; y < rows; y++) {
       uint8_t *row = f->data[i] + (ptrdiff_t)y * f->linesize[i];
-      if (i > 0 || y % 8) {
+      if (i > 0 || y % PATTERN_ROWS) {
         memset(row, 0x80, f->linesize[i]);
         continue;
       }
@@ -35,7 +37,13 @@ static int get_buffer(AVCodecContext *c, AVFrame *f, int flags) {
 
 // untouched tells whether a part of the picture still shows the filling.
 static int untouched(const AVFrame *f) {
-  for (int y = 0; y < f->height; y++) {
+  // Cropping has cut rows off the top since: only every eighth row of the
+  // buffer has the pattern.
+  const AVBufferRef *b = av_frame_get_plane_buffer((AVFrame *)f, 0);
+  if (!b || f->linesize[0] <= 0) return 1;
+  ptrdiff_t cut = (f->data[0] - b->data) / f->linesize[0];
+  int first = (int)((PATTERN_ROWS - cut % PATTERN_ROWS) % PATTERN_ROWS);
+  for (int y = first; y < f->height; y += PATTERN_ROWS) {
     const uint8_t *row = f->data[0] + (ptrdiff_t)y * f->linesize[0];
     for (int x = 0; x + 4 <= f->width; x += 8)
       if (memcmp(row + x, pattern, 4) == 0 || memcmp(row + x, "\xFF\x00\xFF\x00", 4) == 0) return 1;
@@ -92,6 +100,8 @@ void patrol_describe(const AVFrame *f, patrol_picture *p) {
   for (int i = 0; i < 3; i++) {
     p->data[i] = f->data[i];
     p->linesize[i] = f->linesize[i];
+    const AVBufferRef *b = f->data[i] ? av_frame_get_plane_buffer((AVFrame *)f, i) : NULL;
+    p->size[i] = b ? b->data + b->size - f->data[i] : 0;
   }
   p->width = f->width;
   p->height = f->height;

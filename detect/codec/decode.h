@@ -18,6 +18,7 @@ enum {
 typedef struct {
   uint8_t *data[3];
   int linesize[3];
+  int64_t size[3]; // bytes from data to the end of its buffer
   int width, height;
   int format; // one of the PATROL_… formats below, or -1
   int full_range;

@@ -234,8 +234,14 @@ func (d *Decoders) picture() (detect.Picture, error) {
 	}
 	plane := func(i, w, h int) detect.Plane {
 		stride := int(f.linesize[i])
+		// Where the last row is a whole stride long, too, OpenCV takes the
+		// plane as it is.
+		size := h * stride
+		if int64(f.size[i]) < int64(size) {
+			size = (h-1)*stride + w
+		}
 		return detect.Plane{
-			Pix:   unsafe.Slice((*byte)(f.data[i]), (h-1)*stride+w),
+			Pix:   unsafe.Slice((*byte)(f.data[i]), size),
 			Width: w, Height: h, Stride: stride,
 		}
 	}

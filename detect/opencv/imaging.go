@@ -18,6 +18,7 @@ const jpegQuality = 80
 
 // Imaging works on pixels by OpenCV. It is not safe for concurrent use.
 type Imaging struct {
+	reducer                          reducer
 	coarse, small, smooth            gocv.Mat
 	closed, labels, stats, centroids gocv.Mat
 	kernel                           gocv.Mat
@@ -84,17 +85,26 @@ func (m *Imaging) Shrink(p detect.Plane, width, height int) (detect.Plane, error
 	if width < 1 || height < 1 || width > p.Width || height > p.Height {
 		return detect.Plane{}, fmt.Errorf("cannot reduce %d × %d pixels to %d × %d", p.Width, p.Height, width, height)
 	}
+	// What view checks must hold before squares are read.
 	src, done, err := view(p)
 	if err != nil {
 		return detect.Plane{}, err
 	}
 	defer done()
-	if k := min(p.Width/width, p.Height/height); k > 1 {
+	switch k := min(p.Width/width, p.Height/height); {
+	case k > 2 && k <= maxSide:
+		coarse, coarseDone, err := view(m.reducer.reduce(p, k))
+		if err != nil {
+			return detect.Plane{}, err
+		}
+		defer coarseDone()
+		gocv.Resize(coarse, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
+	case k > 1:
 		whole := src.Region(image.Rect(0, 0, p.Width/k*k, p.Height/k*k))
 		gocv.Resize(whole, &m.coarse, image.Pt(p.Width/k, p.Height/k), 0, 0, gocv.InterpolationArea)
 		_ = whole.Close()
 		gocv.Resize(m.coarse, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
-	} else {
+	default:
 		gocv.Resize(src, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
 	}
 	gocv.GaussianBlur(m.small, &m.smooth, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"math/rand/v2"
 	"testing"
 
 	"go.uber.org/goleak"
+	"gocv.io/x/gocv"
 
 	"videopatrol/detect"
 	"videopatrol/detect/opencv"
@@ -144,6 +146,54 @@ func BenchmarkJPEG(b *testing.B) {
 	for b.Loop() {
 		if _, err := m.JPEG(p, 704); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestShrinkAsOpenCV: squares that are averaged here come out as OpenCV
+// averages them, to the bit.
+func TestShrinkAsOpenCV(t *testing.T) {
+	m := newImaging(t)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, size := range [][4]int{
+		{704, 576, 156, 127},
+		{640, 480, 163, 122},
+		{1280, 720, 188, 106},
+		{1920, 1080, 188, 105},
+		{707, 581, 157, 128},
+		{99, 64, 33, 20},
+		{4096, 4096, 141, 141},
+		{333, 40, 47, 5},
+		{352, 288, 156, 127},
+		{4096, 200, 33, 2},
+	} {
+		w, h := size[0], size[1]
+		p := filled(w, h, func(int, int) byte { return byte(rng.Uint32()) })
+		got, err := m.Shrink(p, size[2], size[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tight []byte
+		for y := range h {
+			tight = append(tight, p.Row(y)...)
+		}
+		src, err := gocv.NewMatFromBytes(h, w, gocv.MatTypeCV8U, tight)
+		if err != nil {
+			t.Fatal(err)
+		}
+		coarse, small, want := gocv.NewMat(), gocv.NewMat(), gocv.NewMat()
+		k := min(w/size[2], h/size[3])
+		whole := src.Region(image.Rect(0, 0, w/k*k, h/k*k))
+		gocv.Resize(whole, &coarse, image.Pt(w/k, h/k), 0, 0, gocv.InterpolationArea)
+		gocv.Resize(coarse, &small, image.Pt(size[2], size[3]), 0, 0, gocv.InterpolationArea)
+		gocv.GaussianBlur(small, &want, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)
+		if !bytes.Equal(got.Pix, want.ToBytes()) {
+			t.Errorf("%d × %d to %d × %d: not what OpenCV makes of it", w, h, size[2], size[3])
+		}
+		for _, mat := range []gocv.Mat{src, coarse, small, want, whole} {
+			if err := mat.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

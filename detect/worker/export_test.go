@@ -82,3 +82,12 @@ func ParseMemory(b []byte) (camera string, blob []byte, err error) {
 func Prune(dir string, now time.Time) error {
 	return (&quarantine{dir: dir}).sweep(now)
 }
+
+// A Meter is a lane's meter, driven by hand.
+type Meter struct{ m meter }
+
+func NewMeter(now func() time.Time) *Meter { return &Meter{meter{now: now}} }
+
+func (m *Meter) Set(busy bool)                            { m.m.set(busy) }
+func (m *Meter) Sample(took time.Duration)                { m.m.sample(took) }
+func (m *Meter) Read() (load float64, cost time.Duration) { return m.m.read() }

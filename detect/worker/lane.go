@@ -26,6 +26,7 @@ type lane struct {
 	quarantine *quarantine // nil: nothing is kept
 	weak       *sync.Once  // tells that isolation is weak, once for all lanes
 	up         atomic.Bool // a child runs
+	meter      *meter
 
 	// What follows belongs to run.
 	child   *child
@@ -42,6 +43,9 @@ func (l *lane) run(ctx, late context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer l.stop(late)
+	l.meter.set(true)
+	defer l.meter.set(false)
+	defer l.close()
 	for ctx.Err() == nil {
 		if l.child == nil {
 			if err := l.respawn(ctx); err != nil {
@@ -55,15 +59,30 @@ func (l *lane) run(ctx, late context.Context) error {
 			continue
 		default:
 		}
-		if t, ok := l.take(); ok {
-			l.judge(late, t)
+		// A picture that somebody waits for comes first, but samples go on.
+		picture, a, asked := l.takeAsk()
+		if asked {
+			l.draw(picture, a)
+		}
+		if l.child == nil {
 			continue
 		}
+		if t, ok := l.take(); ok {
+			begin := l.o.Now()
+			l.judge(late, t)
+			l.meter.sample(l.o.Now().Sub(begin))
+			continue
+		}
+		if asked {
+			continue
+		}
+		l.meter.set(false)
 		select {
 		case <-ctx.Done():
 		case <-l.filled:
 		case <-l.child.gone:
 		}
+		l.meter.set(true)
 	}
 	return nil
 }
@@ -128,7 +147,7 @@ func (l *lane) judge(ctx context.Context, t turn) {
 		return
 	}
 	l.child.stderr.reset()
-	a, err := l.child.see(l.request(t), l.o.Timeout)
+	a, err := l.child.see(l.request(opSee, t), l.o.Timeout)
 	switch {
 	case errors.Is(err, errUnsendable):
 		l.skip(t, whyConfig, streams.ReasonConfig, err.Error())
@@ -155,10 +174,11 @@ func (l *lane) judge(ctx context.Context, t turn) {
 }
 
 // request builds what the child needs to look at a sample.
-func (l *lane) request(t turn) *request {
+func (l *lane) request(op string, t turn) *request {
 	const forgetAtOnce = 1000
 	camera := t.sample.Camera
-	q := &request{Op: opSee, Camera: camera, Forget: l.forget(forgetAtOnce), unit: t.sample.Unit}
+	q := &request{Op: op, Camera: camera, Forget: l.forget(forgetAtOnce), unit: t.sample.Unit}
+	q.Unwatched = l.o.StillMemory > 0 && l.o.Now().Sub(t.asked) >= watchedFor
 	for _, gone := range q.Forget {
 		delete(l.child.known, gone)
 		l.erase(gone)
@@ -181,16 +201,17 @@ func (l *lane) accept(ctx context.Context, t turn, a *answer) {
 	if !l.wants(r.Camera, t.record) {
 		return // a removed camera has no state and no conditions
 	}
-	if a.Forgot != "" {
-		l.metrics.memoryFailures.Inc()
-		l.log.Warn("a camera's memory could not be restored", "camera", r.Camera, "why", a.Forgot)
-	}
+	l.forgotten(r.Camera, a)
 	if r.Undecodable != "" {
 		l.skip(t, whyCorrupt, streams.ReasonCorrupt, r.Undecodable)
 	} else {
 		l.metrics.observe(r)
 		l.metrics.latency.Observe(max(0, l.o.Now().Sub(r.Received).Seconds()))
 		l.verdict(t, reasonOf(r.Scene.Fault), "")
+		if l.o.StillMemory > 0 {
+			part := l.o.StillMemory / int64(l.o.Workers)
+			l.metrics.looksDropped.Add(float64(l.keep(t, r.Still, part)))
+		}
 	}
 	t.record.seen = r.Received
 	m := &t.record.memory
@@ -211,6 +232,14 @@ func (l *lane) accept(ctx context.Context, t turn, a *answer) {
 	}
 	if l.o.Seen != nil {
 		l.o.Seen(*r)
+	}
+}
+
+// forgotten tells when a memory that was sent could not be used.
+func (l *lane) forgotten(camera string, a *answer) {
+	if a.Forgot != "" {
+		l.metrics.memoryFailures.Inc()
+		l.log.Warn("a camera's memory could not be restored", "camera", camera, "why", a.Forgot)
 	}
 }
 

@@ -281,6 +281,9 @@ func (w *watcher) See(p detect.Picture, received time.Time) (detect.Result, erro
 		Stages: map[string]float64{"motion": 0.001},
 		Scene:  detect.Scene{Sharp: float64(w.state.Seen), Luma: float64(len(w.config.Zones))},
 	}
+	if p.Unwatched {
+		r.Still = nil
+	}
 	word, rest, _ := strings.Cut(string(p.Y.Pix), " ")
 	if w.forgetful = word == "forgetful"; w.forgetful {
 		word = rest

@@ -18,8 +18,9 @@ import (
 const memoryMaxAge = 6 * time.Hour
 
 // memoryEvery is how often at most a checkpoint is written to disk while no
-// condition begins or ends.
-const memoryEvery = time.Minute
+// condition begins or ends: somewhat more often than they come, so that none
+// is left out for having come early.
+const memoryEvery = 45 * time.Second
 
 // A memory is the newest checkpoint of a camera's watch that may be used: all
 // that it knows of has been reported.

@@ -43,6 +43,8 @@ type metrics struct {
 	reportFailures prometheus.Counter
 	memoryFailures prometheus.Counter
 	workers        *prometheus.GaugeVec
+	looksDropped   prometheus.Counter
+	drawn          prometheus.Counter
 
 	mu    sync.Mutex
 	rules map[string]bool
@@ -82,6 +84,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		workers: f.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "patrol", Name: "workers", Help: "Workers that run, by what keeps them from network and files.",
 		}, []string{"isolation"}),
+		looksDropped: f.NewCounter(counter("looks_dropped_total",
+			"Newest looks at a camera that had to go for memory; its picture comes with its next sample once somebody asks.")),
+		drawn: f.NewCounter(counter("stills_drawn_total",
+			"Pictures made of an earlier sample because somebody asked for them.")),
 		rules: make(map[string]bool),
 	}
 	for _, why := range []string{whyUnwanted, whyShutOut, whyTooLarge, whyConfig, whyCorrupt, whyCrash} {
@@ -94,6 +100,19 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.workers.WithLabelValues(level)
 	}
 	return m
+}
+
+// collect adds what is read when somebody asks for it.
+func (m *metrics) collect(r prometheus.Registerer, p *Pool) {
+	f := promauto.With(r)
+	gauge := func(name, help string, read func() float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "patrol", Name: name, Help: help}, read)
+	}
+	gauge("look_memory_bytes", "Bytes of the newest key units and pictures that are kept for those who look at a camera.",
+		func() float64 { return float64(p.kept()) })
+	gauge("worker_load_ratio", "Which share of the workers' time was busy over the last ten seconds or so; 1 is saturated.", p.Load)
+	gauge("worker_sample_cost_seconds", "How long a worker was busy with one sample, as the mean of the newest ones.",
+		func() float64 { return p.Cost().Seconds() })
 }
 
 // observe counts what a result says of its stages.

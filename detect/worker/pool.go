@@ -40,6 +40,13 @@ type Options struct {
 	// 256 MiB. Every worker has an equal part of it, but no less than one
 	// sample of 8 MiB; beyond it its oldest samples go.
 	MediaMemory int64
+	// StillMemory caps the bytes of the cameras' newest key units, and of the
+	// pictures made of them, that are kept for Still. Every worker has an equal
+	// part of it; beyond it the oldest go. While it is above 0 a Result brings
+	// its Still only when a finding carries it, or when somebody has asked for
+	// the camera's within the last 30 s. 0 keeps nothing, and every Result
+	// brings its Still.
+	StillMemory int64
 	// Isolation is IsolationPreferred unless set.
 	Isolation Isolation
 
@@ -96,8 +103,8 @@ func New(o Options) (*Pool, error) {
 	default:
 		return nil, fmt.Errorf("worker: no such isolation %q (want %q or %q)", o.Isolation, IsolationPreferred, IsolationRequired)
 	}
-	if o.Workers < 0 || o.Workers > 1024 || o.Timeout < 0 || o.MediaMemory < 0 {
-		return nil, errors.New("worker: Workers wants 0 to 1024, Timeout and MediaMemory want 0 or more")
+	if o.Workers < 0 || o.Workers > 1024 || o.Timeout < 0 || o.MediaMemory < 0 || o.StillMemory < 0 {
+		return nil, errors.New("worker: Workers wants 0 to 1024, Timeout, MediaMemory and StillMemory want 0 or more")
 	}
 	setDefaults(&o)
 	for _, dir := range []string{o.QuarantineDir, o.CheckpointDir} {
@@ -116,8 +123,10 @@ func New(o Options) (*Pool, error) {
 	for i := range o.Workers {
 		p.lanes = append(p.lanes, &lane{
 			table: newTable(), o: o, log: o.Log.With("worker", i), metrics: p.metrics, quarantine: p.quarantine, weak: weak,
+			meter: &meter{now: o.Now},
 		})
 	}
+	p.metrics.collect(o.Registerer, p)
 	return p, nil
 }
 
@@ -235,6 +244,15 @@ func (p *Pool) Pending() (samples int, bytes int64) {
 		samples, bytes = samples+s, bytes+b
 	}
 	return samples, bytes
+}
+
+// kept counts the bytes that are kept for Still.
+func (p *Pool) kept() int64 {
+	var sum int64
+	for _, l := range p.lanes {
+		sum += l.keeps()
+	}
+	return sum
 }
 
 // lane returns the camera's lane, which is the same as long as the number of

@@ -38,8 +38,9 @@ const (
 
 // A kind of request.
 const (
-	opSee  = "see"  // judge a sample
-	opSave = "save" // send a checkpoint of a camera's watch
+	opSee   = "see"   // judge a sample
+	opStill = "still" // make the masked picture of a sample and judge nothing
+	opSave  = "save"  // send a checkpoint of a camera's watch
 )
 
 // A request is what the parent asks of the child. Config is there when the
@@ -48,12 +49,14 @@ type request struct {
 	Op     string `json:"op"`
 	Camera string `json:"camera"`
 	// Forget are cameras whose watches go before anything else is done.
-	Forget     []string       `json:"forget,omitempty"`
-	Config     *detect.Config `json:"config,omitempty"`
-	Codec      streams.Codec  `json:"codec,omitempty"`
-	Received   time.Time      `json:"received,omitzero"`
-	CameraTime time.Time      `json:"camera_time,omitzero"`
-	Sizes      requestSizes   `json:"sizes"`
+	Forget []string       `json:"forget,omitempty"`
+	Config *detect.Config `json:"config,omitempty"`
+	// Unwatched: no picture is wanted but as evidence.
+	Unwatched  bool          `json:"unwatched,omitempty"`
+	Codec      streams.Codec `json:"codec,omitempty"`
+	Received   time.Time     `json:"received,omitzero"`
+	CameraTime time.Time     `json:"camera_time,omitzero"`
+	Sizes      requestSizes  `json:"sizes"`
 
 	checkpoint []byte
 	unit       streams.Unit

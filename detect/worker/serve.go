@@ -32,13 +32,21 @@ type Watcher interface {
 	Restore(b []byte) error
 }
 
+// A Stiller is a Watcher that makes pictures without judging; detect.Watch is
+// one. Without it Pool.Still has only the pictures that come with samples.
+type Stiller interface {
+	// Still returns the picture as JPEG, masked, and changes no memory.
+	Still(p detect.Picture) ([]byte, error)
+}
+
 // ServeOptions are the parts of a child.
 type ServeOptions struct {
 	// Decoder and NewWatcher are required.
 	Decoder    detect.Decoder
 	NewWatcher func(detect.Config) (Watcher, error)
 	// CheckpointEvery is how often at most a camera's memory goes to the
-	// parent while no condition begins or ends; 0 means 30 s.
+	// parent while no condition begins or ends; 0 means 50 s, so that at any
+	// usual interval none is older than a minute.
 	CheckpointEvery time.Duration
 	// Memory caps the bytes of private memory (RLIMIT_DATA); 0 means 2 GiB,
 	// below 0 no cap.
@@ -57,7 +65,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return errors.New("worker: Decoder and NewWatcher are required")
 	}
 	if o.CheckpointEvery == 0 {
-		o.CheckpointEvery = 30 * time.Second
+		o.CheckpointEvery = 50 * time.Second
 	}
 	if o.Memory == 0 {
 		o.Memory = 2 << 30
@@ -179,7 +187,13 @@ func (s *server) handle(q *request) *answer {
 		a.Refused = shorten(err.Error())
 		return &a
 	}
-	r, err := s.see(w, q.unit)
+	if q.Op == opStill {
+		r := s.still(w, q.unit)
+		r.Camera, r.Received = q.Camera, q.Received
+		a.Result = &r
+		return &a
+	}
+	r, err := s.see(w, q)
 	if err != nil {
 		// Its memory may have moved on past findings that nobody got.
 		delete(s.watches, q.Camera)
@@ -224,14 +238,15 @@ func (s *server) watch(q *request, a *answer) (*watch, error) {
 
 // see decodes and judges. A unit that does not decode is a result; an error
 // means that the watch failed.
-func (s *server) see(w *watch, u streams.Unit) (detect.Result, error) {
+func (s *server) see(w *watch, q *request) (detect.Result, error) {
 	start := time.Now()
-	p, err := s.o.Decoder.Decode(u)
+	p, err := s.o.Decoder.Decode(q.unit)
 	if err != nil {
 		return detect.Result{Undecodable: shorten(err.Error())}, nil
 	}
 	decode := time.Since(start).Seconds()
-	r, err := w.See(p, u.Received)
+	p.Unwatched = q.Unwatched
+	r, err := w.See(p, q.Received)
 	if err != nil {
 		return detect.Result{}, err
 	}
@@ -240,6 +255,23 @@ func (s *server) see(w *watch, u streams.Unit) (detect.Result, error) {
 	}
 	r.Stages[stageDecode] = decode
 	return r, nil
+}
+
+// still makes the masked picture of a unit, or says why there is none.
+func (s *server) still(w *watch, u streams.Unit) (r detect.Result) {
+	draws, ok := w.Watcher.(Stiller)
+	if !ok {
+		r.Undecodable = "this watcher makes no pictures"
+		return r
+	}
+	p, err := s.o.Decoder.Decode(u)
+	if err == nil {
+		r.Still, err = draws.Still(p)
+	}
+	if err != nil {
+		r.Undecodable = shorten(err.Error())
+	}
+	return r
 }
 
 // checkpoint is nil when the watch has none of an allowed size.

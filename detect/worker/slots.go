@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"container/list"
 	"reflect"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ type record struct {
 	// config and revision change under the lane's mutex.
 	config   detect.Config
 	revision uint64
+	look     look
 
 	// What follows belongs to the lane's goroutine.
 	memory memory
@@ -71,8 +73,15 @@ type table struct {
 	// gone are cameras that are wanted no more and that a child may know.
 	gone     []string
 	revision uint64
-	// filled has room for one signal that a sample came.
+	// filled has room for one signal that a sample or an ask came.
 	filled chan struct{}
+	// album holds the records that have a look, the newest one in front, kept
+	// is what their looks take.
+	album *list.List
+	kept  int64
+	// asks are the pictures that somebody waits for, unless closed.
+	asks   []*ask
+	closed bool
 }
 
 func newTable() *table {
@@ -80,6 +89,7 @@ func newTable() *table {
 		cameras: make(map[string]*record),
 		pending: make(map[string]streams.Sample),
 		filled:  make(chan struct{}, 1),
+		album:   list.New(),
 	}
 }
 
@@ -104,11 +114,16 @@ func (t *table) offer(s streams.Sample, limit int64) (wanted bool, superseded in
 		t.pop()
 		superseded++
 	}
+	t.signal()
+	return true, superseded
+}
+
+// signal wakes the lane.
+func (t *table) signal() {
 	select {
 	case t.filled <- struct{}{}:
 	default:
 	}
-	return true, superseded
 }
 
 // pop takes the first sample of the queue out, which must not be empty.
@@ -141,6 +156,7 @@ type turn struct {
 	record   *record
 	config   detect.Config
 	revision uint64
+	asked    time.Time // when somebody last wanted to see the camera
 }
 
 // take returns the next sample; false when none is pending.
@@ -152,7 +168,7 @@ func (t *table) take() (turn, bool) {
 	}
 	s := t.pop()
 	r := t.cameras[s.Camera]
-	return turn{sample: s, record: r, config: r.config, revision: r.revision}, true
+	return turn{sample: s, record: r, config: r.config, revision: r.revision, asked: r.look.asked}, true
 }
 
 // forget returns at most n cameras that a child may forget.
@@ -182,8 +198,9 @@ func (t *table) wants(camera string, r *record) bool {
 func (t *table) reconcile(configs map[string]detect.Config) (dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for camera := range t.cameras {
+	for camera, r := range t.cameras {
 		if _, ok := configs[camera]; !ok {
+			t.retire(r)
 			delete(t.cameras, camera)
 			t.gone = append(t.gone, camera)
 		}
@@ -225,4 +242,11 @@ func (t *table) size() (samples int, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.pending), t.bytes
+}
+
+// keeps returns the bytes of all looks.
+func (t *table) keeps() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.kept
 }

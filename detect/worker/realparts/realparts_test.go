@@ -81,7 +81,7 @@ type rig struct {
 	now      time.Time
 }
 
-func newRig(t *testing.T, dir string) *rig {
+func newRig(t *testing.T, dir string, change ...func(*worker.Options)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, registry: prometheus.NewRegistry(), now: time.Now().Add(-10 * time.Minute),
@@ -91,13 +91,17 @@ func newRig(t *testing.T, dir string) *rig {
 	if memory < 0 {
 		env = []string{"GORACE=atexit_sleep_ms=0"}
 	}
-	p, err := worker.New(worker.Options{
+	o := worker.Options{
 		Command: []string{os.Args[0], "worker"}, Env: env, Workers: 1, Timeout: 10 * time.Second, // under -race and load
 		Reporter:      detect.ReporterFunc(func(_ context.Context, f detect.Finding) error { r.findings <- f; return nil }),
 		Verdict:       func(v streams.Verdict) { r.verdicts <- v },
 		Seen:          func(s detect.Result) { r.results <- s },
 		QuarantineDir: dir, Registerer: r.registry,
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	p, err := worker.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
