@@ -75,6 +75,7 @@ type loop struct {
 	planned time.Time // when the rhythm wants the next visit to begin; zero without one
 	cost    float64   // bytes of a visit, 0 unknown
 	playing *visit    // the session that stays, nil without one
+	stir    *Stir     // nil until a session stays, or switched off
 
 	device  string    // fingerprint of what answered first
 	changed time.Time // when another one answered; zero while it does not
@@ -347,12 +348,27 @@ func (l *loop) status(now time.Time) (Status, place) {
 		Camera: l.want.camera, State: l.state, Reason: l.reason, Since: l.since,
 		LastKey: l.f.lastKey, LastSample: l.lastSample, Failures: l.f.failures,
 		NextTry: l.nextTry, Skew: l.skew, GOP: l.f.gop,
-		Mode: l.mode, Why: l.why, Interval: l.f.interval, Stretch: l.stretch,
+		Mode: l.mode, Why: l.why, StirOff: l.stirOff(), Interval: l.f.interval, Stretch: l.stretch,
 	}
 	if l.reason != ReasonNone {
 		s.Detail = l.detail
 	}
 	return s, l.place
+}
+
+// stirOff tells why no early look is taken. l.mu is held.
+func (l *loop) stirOff() string {
+	switch {
+	case l.m.o.NoStir:
+		return StirConfig
+	case l.mode != inventory.ModeResident:
+		return StirVisits
+	case l.stir == nil:
+		return ""
+	default:
+		reason, _ := l.stir.Off()
+		return reason
+	}
 }
 
 // clip makes text safe to show: printable, on one line, and cut short.

@@ -33,6 +33,8 @@ type Options struct {
 	Stay map[inventory.Tier]Stay
 	// Mode is that of cameras that ask for none; default auto.
 	Mode inventory.Mode
+	// NoStir switches off early looks at scenes that stir.
+	NoStir bool
 	// Location is where arming hours are meant; default UTC.
 	Location *time.Location
 	// Work tells what a sample costs its detectors; default that they have

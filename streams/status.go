@@ -137,6 +137,8 @@ type Status struct {
 	// Mode is how samples are taken, and Why says why.
 	Mode inventory.Mode
 	Why  string
+	// StirOff says why the scene's stir hastens no sample; "" while it may.
+	StirOff string
 	// Interval is the time between samples as it is now: Stretch times what
 	// is wanted. Stretch is above 1 while a budget is short.
 	Interval time.Duration

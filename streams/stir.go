@@ -54,6 +54,8 @@ const (
 	StirIntraOnly = "intra_only" // every picture is a key unit
 	StirPadded    = "padded"     // every picture is filled up to the same size
 	StirNoisy     = "noisy"      // the cost jumps about all the time
+	StirVisits    = "visits"     // no session stays that could see it
+	StirConfig    = "config"     // it is switched off
 )
 
 // stirPlaces is how many places in a group of pictures have a level of their

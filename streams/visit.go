@@ -125,9 +125,18 @@ func (l *loop) aligned(now time.Time) bool {
 }
 
 func (v *visit) receiver() Receiver {
-	return Receiver{
+	r := Receiver{
 		Want: v.want, Unit: v.unit, Opened: v.opened, KeySeen: v.keySeen, Received: v.received, Hold: v.hold, Dropped: v.dropped,
 	}
+	if !v.once() && !v.l.m.o.NoStir {
+		r.Delta = v.delta
+		v.l.mu.Lock()
+		if v.l.stir == nil {
+			v.l.stir = new(Stir)
+		}
+		v.l.mu.Unlock()
+	}
+	return r
 }
 
 // run waits until the session ends by itself, by the watch or by ctx.
@@ -293,7 +302,14 @@ func (v *visit) want(now time.Time) bool {
 	if v.once() {
 		return v.taken.IsZero()
 	}
-	return !now.Before(l.due)
+	return !now.Before(l.due) || l.stir != nil && l.stir.Stirred()
+}
+
+func (v *visit) delta(now time.Time, size, qp int) {
+	l := v.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stir.Add(now, size, qp)
 }
 
 func (v *visit) opened(d Description) { v.l.identify(d, time.Now()) }
@@ -311,6 +327,9 @@ func (v *visit) keySeen(now time.Time) {
 		l.f.gop += (gap - l.f.gop) / 4 // batched reads make single gaps uneven
 	}
 	v.lastK, l.f.lastKey = now, now
+	if l.stir != nil && !v.once() {
+		l.stir.Key(now)
+	}
 	l.f.failures, l.f.reason = 0, ReasonNone
 	if l.good.IsZero() {
 		l.good = now
@@ -363,6 +382,9 @@ func (v *visit) unit(u Unit) {
 	l, now := v.l, u.Received
 	l.mu.Lock()
 	early := !v.once() && now.Before(l.due)
+	if l.stir != nil && !v.once() {
+		l.stir.Seen(early)
+	}
 	l.announce(now)
 	l.seq++
 	l.drops, l.dropped = 0, ReasonNone

@@ -27,7 +27,6 @@ import (
 	"videopatrol/inventory/sqldb"
 	inventorysql "videopatrol/inventory/sqlstore"
 	"videopatrol/streams"
-	"videopatrol/streams/rtsp"
 	streamsql "videopatrol/streams/sqlstore"
 	"videopatrol/wall"
 	wallsql "videopatrol/wall/sqlstore"
@@ -324,7 +323,7 @@ func (a *app) openStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opener, err := rtsp.New(rtsp.Options{})
+	openers, err := a.openers()
 	if err != nil {
 		return err
 	}
@@ -337,12 +336,13 @@ func (a *app) openStreams(ctx context.Context) error {
 		return err
 	}
 	a.manager, err = streams.New(streams.Options{
-		Opener: opener, Sink: a.pool,
+		Opener: openers, Sink: a.pool,
+		Work: func() streams.Work { return streams.Work{Lanes: a.pool.Lanes(), Cost: a.pool.Cost()} },
 		Budget: streams.Budget{
 			Dials: p.Dials, DialsPerHost: p.DialsPerHost, DialRate: p.DialRate, Sessions: p.Sessions, MediaBytes: int64(p.MediaMemory) / 2,
 			Network: p.Network, Uplinks: p.Uplinks,
 		},
-		Mode: p.Mode, VisitAbove: time.Duration(p.VisitAbove), Stay: p.Stay, Location: location,
+		Mode: p.Mode, VisitAbove: time.Duration(p.VisitAbove), Stay: p.Stay, NoStir: !p.Stir, Location: location,
 		Intervals: a.intervals(), BackoffMin: time.Duration(p.BackoffMin), BackoffMax: time.Duration(p.BackoffMax),
 		Ledger: a.coverage, CanaryCamera: canaryID, Log: a.part("streams"), Registerer: a.registry,
 	})

@@ -237,6 +237,9 @@ func (p *Pool) Ready() error {
 	return nil
 }
 
+// Lanes is how many samples are looked at at once.
+func (p *Pool) Lanes() int { return len(p.lanes) }
+
 // Pending counts the samples that wait, and their encoded bytes.
 func (p *Pool) Pending() (samples int, bytes int64) {
 	for _, l := range p.lanes {
