@@ -69,9 +69,9 @@ func freshFor(interval, gop time.Duration) time.Duration { return 2*interval + g
 // comes back is not met by all its cameras in the same moment
 // (M. Brooker, "Exponential Backoff And Jitter", AWS 2015). random is in [0, 1).
 func backoff(n int, low, high time.Duration, random float64) time.Duration {
-	ceiling := high
-	if n < 32 && low<<(n-1) < high && low<<(n-1) > 0 {
-		ceiling = low << (n - 1)
+	ceiling := low
+	for ; n > 1 && ceiling < high; n-- {
+		ceiling = min(2*ceiling, high)
 	}
 	return time.Duration(random * float64(ceiling))
 }

@@ -176,16 +176,22 @@ type CameraView struct {
 	Tier            inventory.Tier `json:"tier"`
 	IntervalSeconds float64        `json:"interval_seconds" doc:"between samples"`
 	// Mode and Transport are as the inventory wants them.
-	Mode       inventory.Mode      `json:"mode" enum:"auto,resident,visit,still" doc:"how samples are taken"`
-	Transport  inventory.Transport `json:"transport" enum:"auto,tcp,udp" doc:"how the packets of a session travel"`
-	Uplink     string              `json:"uplink,omitempty" doc:"the line that the camera shares with others"`
-	Grid       []alerts.GridRef    `json:"grid" doc:"from the city down to the sub-cell"`
-	Zones      []ZoneView          `json:"zones"`
-	State      streams.State       `json:"state"`
-	Reason     streams.Reason      `json:"reason,omitempty"`
-	Detail     string              `json:"detail,omitempty"`
-	Since      *time.Time          `json:"since,omitempty" doc:"since when state and reason hold"`
-	LastSample *time.Time          `json:"last_sample,omitempty" doc:"receive time of the newest analysed picture"`
+	Mode      inventory.Mode      `json:"mode" enum:"auto,resident,visit,still" doc:"how samples are taken"`
+	Transport inventory.Transport `json:"transport" enum:"auto,tcp,udp" doc:"how the packets of a session travel"`
+	Uplink    string              `json:"uplink,omitempty" doc:"the line that the camera shares with others"`
+	// ModeNow, its reason, the interval and the stir signal are as the gateway
+	// does it at present.
+	ModeNow            inventory.Mode   `json:"mode_now" enum:"auto,resident,visit,still" doc:"how samples are taken at present"`
+	ModeWhy            string           `json:"mode_why,omitempty" doc:"why so"`
+	IntervalNowSeconds float64          `json:"interval_now_seconds" doc:"between samples at present; longer than wanted while a budget is short"`
+	StirOff            string           `json:"stir_off,omitempty" doc:"why a stirring scene hastens no sample"`
+	Grid               []alerts.GridRef `json:"grid" doc:"from the city down to the sub-cell"`
+	Zones              []ZoneView       `json:"zones"`
+	State              streams.State    `json:"state"`
+	Reason             streams.Reason   `json:"reason,omitempty"`
+	Detail             string           `json:"detail,omitempty"`
+	Since              *time.Time       `json:"since,omitempty" doc:"since when state and reason hold"`
+	LastSample         *time.Time       `json:"last_sample,omitempty" doc:"receive time of the newest analysed picture"`
 	// PictureAge is left out for a camera that never gave a picture.
 	PictureAge  *float64   `json:"picture_age_seconds,omitempty"`
 	Failures    int        `json:"failures" doc:"visits failed in a row"`

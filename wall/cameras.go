@@ -112,8 +112,10 @@ func (s *Server) view(e entry, st streams.Status, now time.Time) CameraView {
 		ID: c.ID, Name: c.Name, Owner: c.Owner, Lat: c.Position.Lat, Lon: c.Position.Lon,
 		Tier: c.Patrol.Tier, IntervalSeconds: interval.Seconds(), Grid: e.path,
 		Mode: cmp.Or(c.Patrol.Mode, inventory.ModeAuto), Transport: cmp.Or(c.Link.Transport, inventory.TransportAuto), Uplink: c.Link.Uplink,
-		Zones: make([]ZoneView, 0, len(c.Zones)),
-		State: st.State, Reason: st.Reason, Detail: st.Detail, Failures: st.Failures,
+		ModeNow: cmp.Or(st.Mode, c.Patrol.Mode, inventory.ModeAuto), ModeWhy: st.Why, StirOff: st.StirOff,
+		IntervalNowSeconds: cmp.Or(st.Interval, interval).Seconds(),
+		Zones:              make([]ZoneView, 0, len(c.Zones)),
+		State:              st.State, Reason: st.Reason, Detail: st.Detail, Failures: st.Failures,
 		Since: moment(st.Since), LastSample: moment(st.LastSample), NextTry: moment(st.NextTry),
 		SkewSeconds: st.Skew.Seconds(),
 	}

@@ -546,6 +546,11 @@ export interface components {
             id: string;
             /**
              * Format: double
+             * @description between samples at present; longer than wanted while a budget is short
+             */
+            interval_now_seconds: number;
+            /**
+             * Format: double
              * @description between samples
              */
             interval_seconds: number;
@@ -563,6 +568,13 @@ export interface components {
              * @enum {string}
              */
             mode: "auto" | "resident" | "visit" | "still";
+            /**
+             * @description how samples are taken at present
+             * @enum {string}
+             */
+            mode_now: "auto" | "resident" | "visit" | "still";
+            /** @description why so */
+            mode_why?: string;
             name: string;
             /** Format: date-time */
             next_try?: string;
@@ -583,6 +595,8 @@ export interface components {
             skew_seconds: number;
             /** @enum {string} */
             state: "online" | "degraded" | "offline" | "unknown" | "disabled";
+            /** @description why a stirring scene hastens no sample */
+            stir_off?: string;
             /** @enum {string} */
             tier: "high" | "normal" | "low";
             /**

@@ -31,7 +31,7 @@ export function CameraPanel({ id, onClose }: { id: string; onClose: () => void }
 }
 
 function Camera({ camera: c }: { camera: CameraView }) {
-  const { t, cameraState, cameraReason, tier } = useWords()
+  const { t, cameraState, cameraReason, mode, tier } = useWords()
   const now = useNow()
   const words = useSpanWords()
   const age = pictureAge(c, now)
@@ -53,7 +53,10 @@ function Camera({ camera: c }: { camera: CameraView }) {
         <dt>{t('camera.picture')}</dt>
         <dd><PictureAge camera={c} />{c.last_sample && <span className="muted"> <Clock at={c.last_sample} /></span>}</dd>
         <dt>{t('camera.patrol')}</dt>
-        <dd>{tier(c.tier)} · {t('camera.every', { span: words(c.interval_seconds) })}</dd>
+        <dd>
+          {tier(c.tier)} · {t('camera.every', { span: words(c.interval_now_seconds) })} · {mode(c.mode_now)}
+          {c.interval_now_seconds > c.interval_seconds * 1.01 && <span className="muted"> {t('camera.stretched', { span: words(c.interval_seconds) })}</span>}
+        </dd>
         {c.failures > 0 && (
           <><dt>{t('camera.failures')}</dt><dd className="num">{c.failures}{c.next_try && <span className="muted"> {t('camera.nextTry')} <Clock at={c.next_try} /></span>}</dd></>
         )}

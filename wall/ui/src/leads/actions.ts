@@ -1,5 +1,5 @@
 // Which actions a lead offers, as data: one row per button and key.
-import type { LeadState } from '../api/types'
+import type { LeadState, Transition } from '../api/types'
 import type { Command } from '../keys'
 
 export type ActionName =
@@ -7,7 +7,7 @@ export type ActionName =
 
 export type Offer = {
   name: ActionName
-  to: LeadState
+  to: Transition['to']
   command?: Command
   key?: string
   /** ask is what the gateway wants to know besides the new state. */

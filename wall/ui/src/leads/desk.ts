@@ -59,7 +59,7 @@ export function useDesk() {
     get<LeadDetail>(path(['leads', lead.id])).then((d) => store.put([d.lead]), () => {})
   }, [client, t, leadState, problem])
 
-  const move = useCallback(async (lead: Lead, to: LeadState, r: Request = {}): Promise<Lead | undefined> => {
+  const move = useCallback(async (lead: Lead, to: Transition['to'], r: Request = {}): Promise<Lead | undefined> => {
     // Whatever is done to a lead next ends the undo of its triage.
     if (undo?.lead.id === lead.id) setUndo(undefined)
     store.guess(lead.id, to)

@@ -15,7 +15,7 @@ it.each([
 
 it('calls a picture old after two visits and some slack', () => {
   const now = Date.parse('2026-01-01T00:01:00Z')
-  expect(oldAfter({ interval_seconds: 15 })).toBe(40)
+  expect(oldAfter({ interval_now_seconds: 15 })).toBe(40)
   expect(pictureAge({ last_sample: '2026-01-01T00:00:18Z' }, now)).toBe(42)
   expect(pictureAge({ last_sample: '2026-01-01T00:01:02Z' }, now)).toBe(0)
   expect(pictureAge({}, now)).toBeUndefined()
