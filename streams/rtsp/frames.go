@@ -37,6 +37,14 @@ type Strays struct {
 
 type strays struct{ bytes, frames, packets atomic.Uint64 }
 
+// video takes the packets of one track.
+type video interface {
+	// push takes the next packet; payload is the caller's.
+	push(h header, payload []byte, now time.Time)
+	// restart tells that the next packet comes from another source.
+	restart()
+}
+
 // frames walks what a camera sends over TCP: RTSP messages, and interleaved
 // frames (RFC 2326 section 10.12). Messages go on to the library as they are,
 // and only whole ones, so that it always finds their beginnings; the video's
@@ -46,7 +54,7 @@ type frames struct {
 	strays  *strays
 	channel int // of the video's RTP, its RTCP is the next; -1 before SETUP
 	payload uint8
-	a       *assembler
+	video   video
 	clock   *senderClock
 
 	pass   []byte // what is for the library
@@ -56,6 +64,7 @@ type frames struct {
 	source uint32 // SSRC
 	heard  bool   // source is valid
 	others int    // packets in a row of another source
+	played bool   // PLAY was answered
 
 	playing bool // the library takes frames
 	alive   bool // a frame of the video came since the last feed
@@ -64,7 +73,7 @@ type frames struct {
 
 // play tells the connection which frames are the video, by the answer to
 // SETUP. It tells whether there are any: not below TLS, and not over UDP.
-func (c *conn) play(transport base.HeaderValue, payloadType uint8, a *assembler, clock *senderClock) bool {
+func (c *conn) play(transport base.HeaderValue, payloadType uint8, v video, clock *senderClock) bool {
 	var t headers.Transport
 	if c.frames == nil || t.Unmarshal(transport) != nil || t.InterleavedIDs == nil {
 		return false
@@ -72,7 +81,7 @@ func (c *conn) play(transport base.HeaderValue, payloadType uint8, a *assembler,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.frames
-	f.channel, f.payload, f.a, f.clock = t.InterleavedIDs[0], payloadType, a, clock
+	f.channel, f.payload, f.video, f.clock = t.InterleavedIDs[0], payloadType, v, clock
 	return true
 }
 
@@ -125,6 +134,10 @@ func (f *frames) walk(b []byte, now time.Time) int {
 			f.pass = append(f.pass, rest[:n]...)
 			f.body = body
 			i += n
+			if f.channel >= 0 && !f.played && rest[0] == 'R' {
+				f.played = true
+				f.others = strangers // what came before may have been of an older session
+			}
 		}
 	}
 	return i
@@ -140,7 +153,7 @@ func (f *frames) frame(channel int, b []byte, now time.Time) {
 			f.strays.packets.Add(1)
 			return
 		}
-		f.a.push(h, payload, now)
+		f.video.push(h, payload, now)
 	case f.channel >= 0 && channel == f.channel+1:
 		f.alive = true
 		f.clock.read(b)
@@ -161,7 +174,7 @@ func (f *frames) known(source uint32) bool {
 		return false
 	}
 	if f.heard {
-		f.a.restart()
+		f.video.restart()
 	}
 	f.source, f.heard, f.others = source, true, 0
 	return true

@@ -101,6 +101,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 
 	h := &handshake{o: &o.o, turns: o.turns, strays: &o.strays, t: t, u: u, r: complete(r), stage: stageDial}
 	client := h.newClient()
+	quiet(client)
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
 	}
