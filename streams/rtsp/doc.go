@@ -1,13 +1,27 @@
-// Package rtsp opens sessions with cameras by RTSP over TCP, and turns what
-// they play into key units.
+// Package rtsp opens sessions with cameras by RTSP, and turns what they play
+// into key units.
 //
-// It wraps gortsplib's client. Reads are batched by the connection (conn.go),
-// so that a resident session wakes about once a second and not once a packet.
-// Pictures that are no key units are counted and dropped by the look of their
-// first bytes; only a key unit that is wanted is assembled (assembler.go).
-// Everything that a camera sends is hostile: sizes are capped, text is quoted,
-// and no camera leads the gateway to another address.
+// It wraps gortsplib's client, which does the handshake, the login, keepalives
+// and the farewell. Over plain TCP the library never sees the video: the
+// connection under it walks the interleaved frames of each read itself
+// (frames.go), hands the video's packets to the assembler where they lie, and
+// passes on messages. Below TLS and over UDP the packets come by the library's
+// callbacks to the same assembler.
 //
-// Callbacks of the library run on its reading goroutine with its lock held:
-// nothing here blocks or closes a session there.
+// A resident session has no timer and no wake-up of its own for reading. A few
+// goroutines, the wheels (turns.go), go round all sessions and read each one
+// as often as its bitrate asks for, at the latest when the latency budget is
+// over. The kernel wakes a session's own reader only for a burst or a hang-up.
+// A visit is read as its bytes come.
+//
+// Pictures that are no key units are told of by size and quantisation, where
+// somebody listens, and dropped by the look of their first bytes; only a key
+// unit that is wanted is assembled (assembler.go). Everything that a camera
+// sends is hostile: sizes are capped, text is quoted, and no camera leads the
+// gateway to another address.
+//
+// Lock order: a connection's lock, then a wheel's; and a connection's before
+// every lock that a receiver's methods take. These run on a wheel or on the
+// library's reading goroutine, one at a time for each session: nothing in them
+// blocks or closes a session. Once Close has returned, none runs any more.
 package rtsp

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v4"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
@@ -63,6 +64,9 @@ func Walk(channel int, interval time.Duration, pieces ...[]byte) ([]Packet, stri
 	}
 	return taken, string(f.pass), Strays{s.bytes.Load(), s.frames.Load(), s.packets.Load()}
 }
+
+// Quiet counts the periods of the library that are lengthened.
+func Quiet() int { return quiet(&gortsplib.Client{}) }
 
 // Pace lets a wheel of its own read the connection.
 func (c *conn) Pace(batch int, latency time.Duration) error {

@@ -17,8 +17,9 @@ const (
 	// maxBody is what the library takes as a body; it ends the session beyond.
 	maxBody = 128 << 10
 	// feedEvery is how often the library is shown that frames still come: it
-	// ends a session that had none for answerWithin.
-	feedEvery = 4 * time.Second
+	// ends a session that had none for answerWithin. The longest latency and a
+	// second of rounding come on top.
+	feedEvery = 6 * time.Second
 	// strangers is how many packets of another source in a row make it the
 	// camera's new one.
 	strangers = 32

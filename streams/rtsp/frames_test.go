@@ -123,11 +123,50 @@ func TestWalkTakesANewSource(t *testing.T) {
 // the session does not count as dead, and only while packets come.
 func TestWalkFeedsTheLibrary(t *testing.T) {
 	var pieces [][]byte
-	for i := range uint16(12) {
+	for i := range uint16(15) {
 		pieces = append(pieces, frame(4, packet(i, 7, "x")))
 	}
-	if _, pass, _ := rtsp.Walk(4, time.Second, append(pieces, make([][]byte, 12)...)...); pass != strings.Repeat("$\x04\x00\x00", 3) {
+	if _, pass, _ := rtsp.Walk(4, time.Second, append(pieces, make([][]byte, 20)...)...); pass != strings.Repeat("$\x04\x00\x00", 3) {
 		t.Errorf("passed on %q", pass)
+	}
+}
+
+// TestPlayOutlivesTheLibrarysPatience: the library sees next to no frame, and
+// does not take the session for a dead one.
+func TestPlayOutlivesTheLibrarysPatience(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 25 s")
+	}
+	t.Parallel()
+	for _, visit := range []bool{false, true} {
+		t.Run(fmt.Sprint("visit ", visit), func(t *testing.T) {
+			t.Parallel()
+			url := scripted(t, "RTP/AVP/TCP;unicast;interleaved=0-1", nil, func(c net.Conn) {
+				for seq := uint16(0); ; seq++ {
+					if _, err := c.Write(frame(0, packet(seq, 7, "\x41x"))); err != nil {
+						return
+					}
+					time.Sleep(200 * time.Millisecond)
+				}
+			})
+			s := open(t, rtsp.Options{Latency: 2 * time.Second}, streams.Target{URL: url, Visit: visit}, listen())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Wait() }()
+			select {
+			case err := <-ended:
+				t.Fatal(err)
+			case <-time.After(25 * time.Second):
+			}
+			s.Close()
+			<-ended
+		})
+	}
+}
+
+// TestQuiet fails when the library has lost the fields that quiet sets.
+func TestQuiet(t *testing.T) {
+	if n := rtsp.Quiet(); n != 2 {
+		t.Errorf("%d of 2 periods were lengthened", n)
 	}
 }
 
@@ -155,7 +194,7 @@ func reference(wire []byte) (got []rtsp.Packet, pass string) {
 			continue
 		}
 		begins, may := false, false
-		for _, word := range strings.Split("RTSP/,OPTIONS ,GET_PARAMETER ,SET_PARAMETER ,ANNOUNCE ,REDIRECT ,DESCRIBE ,SETUP ,PLAY ,PAUSE ,RECORD ,TEARDOWN ", ",") {
+		for word := range strings.SplitSeq("RTSP/,OPTIONS ,GET_PARAMETER ,SET_PARAMETER ,ANNOUNCE ,REDIRECT ,DESCRIBE ,SETUP ,PLAY ,PAUSE ,RECORD ,TEARDOWN ", ",") {
 			begins = begins || bytes.HasPrefix(wire, []byte(word))
 			may = may || bytes.HasPrefix([]byte(word), wire)
 		}
@@ -182,7 +221,7 @@ func reference(wire []byte) (got []rtsp.Packet, pass string) {
 		}
 		n := end + 4
 		var lengths []string
-		for _, line := range strings.Split(text, "\r\n") {
+		for line := range strings.SplitSeq(text, "\r\n") {
 			if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(name, "content-length") {
 				lengths = append(lengths, strings.TrimLeft(value, " "))
 			}
@@ -379,7 +418,7 @@ func TestPlayTakesBursts(t *testing.T) {
 		}
 	})
 	h, begin := listen(), time.Now()
-	s := open(t, rtsp.Options{Latency: 5 * time.Second}, streams.Target{URL: url}, h)
+	s := open(t, rtsp.Options{Latency: 2 * time.Second}, streams.Target{URL: url}, h)
 	for h.bytes.Load() < size {
 		time.Sleep(time.Millisecond)
 	}
@@ -392,7 +431,7 @@ func TestPlayTakesBursts(t *testing.T) {
 // TestVisitDoesNotWait for more bytes than there are.
 func TestVisitDoesNotWait(t *testing.T) {
 	cam, h := st.New(t, st.Options{}), listen()
-	s := open(t, rtsp.Options{Latency: 5 * time.Second}, streams.Target{URL: cam.URL(), Visit: true}, h)
+	s := open(t, rtsp.Options{Latency: 2 * time.Second}, streams.Target{URL: cam.URL(), Visit: true}, h)
 	begin := time.Now()
 	for range 5 {
 		if err := cam.Send(cam.KeyUnit(1)); err != nil {

@@ -53,8 +53,8 @@ func New(o Options) (*Opener, error) {
 		return nil, errors.New("rtsp: Handshake is negative")
 	case o.LowWater < 0 || o.LowWater > 64<<10:
 		return nil, errors.New("rtsp: LowWater must be within 0 and 65536 bytes")
-	case o.Latency > 5*time.Second:
-		return nil, errors.New("rtsp: Latency is beyond 5 s; a session counts as dead after 10")
+	case o.Latency > 2*time.Second:
+		return nil, errors.New("rtsp: Latency is beyond 2 s; a session counts as dead after 10")
 	}
 	if o.Handshake == 0 {
 		o.Handshake = 15 * time.Second
@@ -101,7 +101,9 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 
 	h := &handshake{o: &o.o, turns: o.turns, strays: &o.strays, t: t, u: u, r: complete(r), stage: stageDial}
 	client := h.newClient()
-	quiet(client)
+	if client.Transport != nil && *client.Transport == gortsplib.TransportTCP {
+		quiet(client)
+	}
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
 	}

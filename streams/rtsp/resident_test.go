@@ -273,7 +273,7 @@ func floorWaiting(b *testing.B, addr string) func() func() {
 			buf := buffers.Get().(*[64 << 10]byte)
 			defer buffers.Put(buf)
 			_, got = unix.Read(int(fd), buf[:])
-			return got != unix.EAGAIN //nolint:errorlint // the system's own number
+			return !errors.Is(got, unix.EAGAIN)
 		}
 		go func() {
 			defer close(ended)
