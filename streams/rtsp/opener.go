@@ -203,6 +203,7 @@ func (h *handshake) newClient() *gortsplib.Client {
 		Scheme: h.u.Scheme, Host: h.u.Host,
 		Transport:   &transport,
 		ReadTimeout: answerWithin, WriteTimeout: answerWithin,
+		MaxPacketSize: 512, // of what is sent: reports; a buffer of each session
 		TLSConfig:     h.o.TLS.Clone(),
 		UserAgent:     "videopatrol",
 		DialContext:   h.dial,
@@ -254,7 +255,8 @@ func (h *handshake) play(c *gortsplib.Client) error {
 	c.OnPacketRTP(medi, forma, func(p *rtp.Packet) {
 		a.push(header{timestamp: p.Timestamp, seq: p.SequenceNumber, marker: p.Marker}, p.Payload, time.Now())
 	})
-	if !h.conn.play(res.Header["Transport"], forma.PayloadType(), a, clock) {
+	framed := h.conn.play(res.Header["Transport"], forma.PayloadType(), a, clock)
+	if !framed {
 		c.OnPacketRTCP(medi, func(p rtcp.Packet) {
 			if sr, ok := p.(*rtcp.SenderReport); ok {
 				clock.report(sr.NTPTime, sr.RTPTime)
@@ -266,8 +268,8 @@ func (h *handshake) play(c *gortsplib.Client) error {
 		return err
 	}
 	h.conn.playing()
-	if h.t.Visit {
-		return nil
+	if h.t.Visit || !framed && h.u.Scheme == "rtsp" {
+		return nil // over UDP the connection has next to nothing to read
 	}
 	return h.conn.pace(h.turns.pick(), h.o.LowWater, h.o.Latency)
 }
