@@ -27,6 +27,7 @@ type taker struct {
 	passed  int  // what the newest unit held
 	refuse  bool // media memory is spent
 	wantNot bool
+	deltas  []int // sizes
 }
 
 func (k *taker) receiver() streams.Receiver {
@@ -43,6 +44,7 @@ func (k *taker) receiver() streams.Receiver {
 			return true
 		},
 		Dropped: func(r streams.Reason, _ string) { k.drops = append(k.drops, r) },
+		Delta:   func(_ time.Time, size, _ int) { k.deltas = append(k.deltas, size) },
 	}
 }
 
@@ -147,6 +149,44 @@ func TestAssemblerTakesKeyUnits(t *testing.T) {
 					p.Payload[1] &^= 0x40
 				}
 			}),
+			want: [][][]byte{{big}, {other}},
+		},
+		"another NAL unit before the end bit": {
+			params: sdp, units: [][][]byte{{big, {0x06, 5, 1, 0x80}, other}, {slice(9, 1)}},
+			change: each(func(p *rtp.Packet) {
+				if p.Payload[0]&0x1f == 28 {
+					p.Payload[1] &^= 0x40
+				}
+			}),
+			want: [][][]byte{{big, other}},
+		},
+		"the type changes inside a fragmented unit": {
+			params: sdp, units: [][][]byte{{big}, {slice(5000, 1)}, {other}},
+			change: each(func(p *rtp.Packet) {
+				if p.Payload[0]&0x1f == 28 && p.Payload[1]&0x80 == 0 {
+					p.Payload[1] = p.Payload[1]&0xe0 | 3
+				}
+			}),
+			want: [][][]byte{{big}, {other}},
+		},
+		"the end bit on an empty fragment": {
+			params: sdp, units: [][][]byte{{big}, {other}},
+			change: func(ps []*rtp.Packet) (out []*rtp.Packet) {
+				for _, p := range ps {
+					out = append(out, p)
+					if p.Payload[0]&0x1f == 28 && p.Payload[1]&0x40 != 0 {
+						end := *p
+						end.Payload, end.SequenceNumber = []byte{p.Payload[0], p.Payload[1]}, p.SequenceNumber+1
+						p.Payload[1] &^= 0x40
+						p.Marker = false
+						out = append(out, &end)
+					}
+				}
+				for i, p := range out {
+					p.SequenceNumber = uint16(i)
+				}
+				return out
+			},
 			want: [][][]byte{{big}, {other}},
 		},
 		"start and end in one fragment": {
@@ -290,6 +330,38 @@ func TestAssemblerGivesMemoryBack(t *testing.T) {
 	}
 }
 
+// TestAssemblerTellsOfDeltas once per picture that is no key unit, whatever
+// the camera makes of its markers.
+func TestAssemblerTellsOfDeltas(t *testing.T) {
+	unmarked := each(func(p *rtp.Packet) { p.Marker = false })
+	marked := each(func(p *rtp.Packet) { p.Marker = true })
+	as := func(ps []*rtp.Packet) []*rtp.Packet { return ps }
+	key265, delta265 := filled([]byte{0x26, 1}, 900, 7), filled([]byte{2, 1}, 700, 1)
+	tests := map[string]struct {
+		h265   bool
+		units  [][][]byte
+		change func([]*rtp.Packet) []*rtp.Packet
+		want   []int
+	}{
+		"pictures":                 {units: [][][]byte{{idr(900, 1)}, {slice(700, 1)}, {slice(800, 1)}}, change: as, want: []int{700, 800}},
+		"no picture before it":     {units: [][][]byte{{slice(700, 1)}}, change: as, want: []int{700}},
+		"pictures for nobody":      {units: [][][]byte{{filled([]byte{0x01, 0x9a}, 300, 1)}, {idr(900, 1)}}, change: as, want: []int{300}},
+		"no marker ever":           {units: [][][]byte{{slice(700, 1)}, {idr(900, 1)}, {slice(800, 1)}, {idr(9, 1)}}, change: unmarked, want: []int{700, 800}},
+		"a marker on all":          {units: [][][]byte{{st.SPS, st.PPS, {9, 0xf0, 0x80}, slice(900, 1)}, {slice(800, 1)}}, change: marked, want: []int{len(st.SPS) + len(st.PPS) + 3 + 900 + 9, 800}},
+		"fragments":                {units: [][][]byte{{slice(2500, 1)}}, change: as, want: []int{2500 - 1 + 3*2}},
+		"fragments, a marker each": {units: [][][]byte{{slice(2500, 1)}, {slice(5, 1)}}, change: marked, want: []int{1000, 5}},
+		"H.265":                    {h265: true, units: [][][]byte{{key265}, {delta265}, {filled([]byte{0, 1}, 300, 1)}}, change: as, want: []int{700, 300}},
+		"parameter sets alone":     {units: [][][]byte{{st.SPS, st.PPS}}, change: as},
+	}
+	for name, tt := range tests {
+		k := &taker{wantNot: true}
+		feed(k, tt.h265, tt.change(packets(t, tt.h265, tt.units...)))
+		if !slices.Equal(k.deltas, tt.want) {
+			t.Errorf("%s: %v, want %v", name, k.deltas, tt.want)
+		}
+	}
+}
+
 func TestCameraTime(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 750_000_000, time.UTC)
 	sr := &rtcp.SenderReport{NTPTime: uint64(at.Unix()+2_208_988_800)<<32 | 3<<30, RTPTime: 0xffffff00}
@@ -339,9 +411,7 @@ func FuzzAssembler(f *testing.F) {
 	})
 }
 
-// BenchmarkAssembler is the cost of one second of a 400 kbit/s stream at 15
-// pictures a second, one key unit of 12 kB in it that nobody wants.
-// What a unit holds is the memory that it takes: a camera whose units shrink
+// TestAssemblerHoldsWhatItTakes: what a unit holds is the memory that it takes: a camera whose units shrink
 // must not take more than the gateway knows of.
 func TestAssemblerHoldsWhatItTakes(t *testing.T) {
 	k := &taker{}
@@ -362,6 +432,8 @@ func TestAssemblerHoldsWhatItTakes(t *testing.T) {
 	}
 }
 
+// BenchmarkAssembler is the cost of one second of a 400 kbit/s stream at 15
+// pictures a second, one key unit of 12 kB in it that nobody wants.
 func BenchmarkAssembler(b *testing.B) {
 	units := [][][]byte{{st.SPS, st.PPS, idr(12_000, 1)}}
 	for range 14 {

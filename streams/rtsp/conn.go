@@ -119,7 +119,7 @@ func (c *conn) turn(buf *[batchSize]byte) time.Duration {
 		c.poke()
 	}
 	if d := now.Sub(c.turned).Seconds(); d > 0 {
-		c.rate += (float64(c.count)/d - c.rate) / 4
+		c.rate += (float64(c.count)/d - c.rate) / 4 // over some turns, so that a key unit counts as what it is
 	}
 	c.count, c.turned = 0, now
 	wait := c.latency

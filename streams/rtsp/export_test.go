@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -22,6 +23,53 @@ func NewConn(c net.Conn, received func(int)) *Conn {
 	b.sniff.done = true
 	return b
 }
+
+// NewFramedConn wraps a connection that plays an H.264 track on a channel.
+func NewFramedConn(c net.Conn, channel int, r streams.Receiver, params ...[]byte) *Conn {
+	r = complete(r)
+	b := NewConn(c, r.Received)
+	b.frames = &frames{strays: new(strays), channel: channel, payload: 96, video: NewAssembler(false, r, params...), clock: &senderClock{}}
+	return b
+}
+
+// Packet is a packet of the video as the walker took it.
+type Packet struct {
+	Seq       uint16
+	Timestamp uint32
+	Source    uint32
+	Marker    bool
+	Payload   string
+}
+
+type packets []Packet
+
+func (p *packets) push(h rtpHeader, payload []byte, _ time.Time) {
+	*p = append(*p, Packet{h.seq, h.timestamp, h.source, h.marker, string(payload)})
+}
+
+func (p *packets) restart() {}
+
+// Walk shows a walker pieces, one every interval; channel is the video's and
+// 96 its payload type. It returns the packets it took, what it passed on, and
+// what it dropped.
+func Walk(channel int, interval time.Duration, pieces ...[]byte) ([]Packet, string, Strays) {
+	var s strays
+	var taken packets
+	f := &frames{strays: &s, channel: channel, payload: 96, video: &taken, clock: &senderClock{}, playing: true}
+	now := time.Unix(1, 0)
+	f.fed = now
+	var rest []byte
+	for _, p := range pieces {
+		rest = append(rest, p...)
+		rest = rest[f.walk(rest, now):]
+		f.feed(now)
+		now = now.Add(interval)
+	}
+	return taken, string(f.pass), Strays{s.bytes.Load(), s.frames.Load(), s.packets.Load()}
+}
+
+// Quiet counts the periods of the library that are lengthened.
+func Quiet() int { return quiet(&gortsplib.Client{}) }
 
 // Pace lets a wheel of its own read the connection.
 func (c *conn) Pace(batch int, latency time.Duration) error {

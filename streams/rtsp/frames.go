@@ -17,8 +17,9 @@ const (
 	// maxBody is what the library takes as a body; it ends the session beyond.
 	maxBody = 128 << 10
 	// feedEvery is how often the library is shown that frames still come: it
-	// ends a session that had none for answerWithin.
-	feedEvery = 4 * time.Second
+	// ends a session that had none for answerWithin. The longest latency and a
+	// second of rounding come on top.
+	feedEvery = 6 * time.Second
 	// strangers is how many packets of another source in a row make it the
 	// camera's new one.
 	strangers = 32
@@ -37,6 +38,14 @@ type Strays struct {
 
 type strays struct{ bytes, frames, packets atomic.Uint64 }
 
+// track takes the packets of one track.
+type track interface {
+	// push takes the next packet; payload is the caller's.
+	push(h rtpHeader, payload []byte, now time.Time)
+	// restart tells that the next packet comes from another source.
+	restart()
+}
+
 // frames walks what a camera sends over TCP: RTSP messages, and interleaved
 // frames (RFC 2326 section 10.12). Messages go on to the library as they are,
 // and only whole ones, so that it always finds their beginnings; the video's
@@ -46,7 +55,7 @@ type frames struct {
 	strays  *strays
 	channel int // of the video's RTP, its RTCP is the next; -1 before SETUP
 	payload uint8
-	a       track
+	video   track
 	clock   *senderClock
 
 	pass   []byte // what is for the library
@@ -56,6 +65,7 @@ type frames struct {
 	source uint32 // SSRC
 	heard  bool   // source is valid
 	others int    // packets in a row of another source
+	played bool   // PLAY was answered
 
 	playing bool // the library takes frames
 	alive   bool // a frame of the video came since the last feed
@@ -64,7 +74,7 @@ type frames struct {
 
 // play tells the connection which frames are the video, by the answer to
 // SETUP. It tells whether there are any: not below TLS, and not over UDP.
-func (c *conn) play(transport base.HeaderValue, payloadType uint8, a track, clock *senderClock) bool {
+func (c *conn) play(transport base.HeaderValue, payloadType uint8, v track, clock *senderClock) bool {
 	var t headers.Transport
 	if c.frames == nil || t.Unmarshal(transport) != nil || t.InterleavedIDs == nil {
 		return false
@@ -72,7 +82,7 @@ func (c *conn) play(transport base.HeaderValue, payloadType uint8, a track, cloc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.frames
-	f.channel, f.payload, f.a, f.clock = t.InterleavedIDs[0], payloadType, a, clock
+	f.channel, f.payload, f.video, f.clock = t.InterleavedIDs[0], payloadType, v, clock
 	return true
 }
 
@@ -125,6 +135,10 @@ func (f *frames) walk(b []byte, now time.Time) int {
 			f.pass = append(f.pass, rest[:n]...)
 			f.body = body
 			i += n
+			if f.channel >= 0 && !f.played && rest[0] == 'R' {
+				f.played = true
+				f.others = strangers // what came before may have been of an older session
+			}
 		}
 	}
 	return i
@@ -140,7 +154,7 @@ func (f *frames) frame(channel int, b []byte, now time.Time) {
 			f.strays.packets.Add(1)
 			return
 		}
-		f.a.push(h, payload, now)
+		f.video.push(h, payload, now)
 	case f.channel >= 0 && channel == f.channel+1:
 		f.alive = true
 		f.clock.read(b)
@@ -161,7 +175,7 @@ func (f *frames) known(source uint32) bool {
 		return false
 	}
 	if f.heard {
-		f.a.restart()
+		f.video.restart()
 	}
 	f.source, f.heard, f.others = source, true, 0
 	return true

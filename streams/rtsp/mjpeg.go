@@ -8,13 +8,6 @@ import (
 	"videopatrol/streams"
 )
 
-// track takes the packets of a session's video.
-type track interface {
-	push(h rtpHeader, payload []byte, now time.Time)
-	// restart forgets the order of packets: another source sends from now on.
-	restart()
-}
-
 // mjpeg turns the RTP packets of a motion JPEG track into JPEG files (RFC
 // 2435). Every picture is a key unit; one that nobody wants is only counted.
 // It is not safe for concurrent use.

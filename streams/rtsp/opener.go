@@ -60,8 +60,8 @@ func New(o Options) (*Opener, error) {
 		return nil, errors.New("rtsp: Handshake is negative")
 	case o.LowWater < 0 || o.LowWater > 64<<10:
 		return nil, errors.New("rtsp: LowWater must be within 0 and 65536 bytes")
-	case o.Latency > 5*time.Second:
-		return nil, errors.New("rtsp: Latency is beyond 5 s; a session counts as dead after 10")
+	case o.Latency > 2*time.Second:
+		return nil, errors.New("rtsp: Latency is beyond 2 s; a session counts as dead after 10")
 	}
 	if o.Handshake == 0 {
 		o.Handshake = 15 * time.Second
@@ -137,6 +137,9 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 // open makes one attempt.
 func (h *handshake) open(ctx context.Context) (*session, error) {
 	client := h.newClient()
+	if client.Transport != nil && *client.Transport == gortsplib.TransportTCP {
+		quiet(client)
+	}
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
 	}
@@ -257,6 +260,7 @@ func (h *handshake) newClient() *gortsplib.Client {
 		Transport:   &transport,
 		ReadTimeout: answerWithin, WriteTimeout: answerWithin,
 		InitialUDPReadTimeout: answerWithin,
+		MaxPacketSize:         512, // of what is sent: reports; a buffer of each session
 		UserAgent:             "videopatrol",
 		DialContext:           h.dial,
 		OnPacketsLost:         func(uint64) {},
@@ -374,7 +378,7 @@ func (h *handshake) play(c *gortsplib.Client) error {
 	if h.transport == inventory.TransportUDP || h.t.Visit {
 		return nil
 	}
-	return h.walked.pace(h.turns.pick(), h.o.LowWater, h.o.Latency)
+	return h.conn.pace(h.turns.pick(), h.o.LowWater, h.o.Latency)
 }
 
 // transportBit makes the port of RTCP out of RTP's: the odd one above.

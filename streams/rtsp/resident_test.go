@@ -212,7 +212,7 @@ func BenchmarkResident(b *testing.B) {
 				}
 				perCamera := func(v float64) float64 { return v / float64(cameras) }
 				b.ReportMetric(perCamera((cpuTime()-cpu).Seconds()*1000/seconds), "ms/camera/s")
-				b.ReportMetric(perCamera(float64(heap)/1000), "heap-kB/camera")
+				b.ReportMetric(perCamera(float64(int64(heap))/1000), "heap-kB/camera")
 				b.ReportMetric(perCamera(float64(proportional()-pss)/1000), "pss-kB/camera")
 				b.ReportMetric(perCamera(sockets/1000), "socket-kB/camera")
 				var wg sync.WaitGroup
@@ -273,7 +273,7 @@ func floorWaiting(b *testing.B, addr string) func() func() {
 			buf := buffers.Get().(*[64 << 10]byte)
 			defer buffers.Put(buf)
 			_, got = unix.Read(int(fd), buf[:])
-			return got != unix.EAGAIN //nolint:errorlint // the system's own number
+			return !errors.Is(got, unix.EAGAIN)
 		}
 		go func() {
 			defer close(ended)

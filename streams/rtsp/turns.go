@@ -9,9 +9,11 @@ import (
 
 const (
 	// spokes is the size of a wheel; half of it is the longest wait.
-	spokes = 64
-	// maxWheels is the most goroutines that read resident sessions.
-	maxWheels = 8
+	spokes = 32
+	// maxWheels is the most goroutines that read resident sessions, and
+	// fullWheel how many sessions one has before another begins: a wheel that
+	// turns costs by itself as much as some sessions.
+	maxWheels, fullWheel = 8, 1000
 )
 
 // turns reads the sockets of resident sessions in turn, each one as often as
@@ -20,7 +22,7 @@ const (
 // costs. It has goroutines only while there are sessions.
 type turns struct {
 	wheels []*wheel
-	next   atomic.Uint32
+	next   atomic.Uint32 // when all are full
 }
 
 func newTurns(latency time.Duration) *turns {
@@ -32,7 +34,14 @@ func newTurns(latency time.Duration) *turns {
 }
 
 // pick returns the wheel of the next session.
-func (t *turns) pick() *wheel { return t.wheels[int(t.next.Add(1))%len(t.wheels)] }
+func (t *turns) pick() *wheel {
+	for _, w := range t.wheels {
+		if w.sessions() < fullWheel {
+			return w
+		}
+	}
+	return t.wheels[t.next.Add(1)%uint32(len(t.wheels))] //nolint:gosec // few
+}
 
 // wheel is one goroutine's share of the sessions: on each spoke those whose
 // turn comes then.
@@ -44,6 +53,12 @@ type wheel struct {
 	at   int // the spoke that comes next
 	n    int // sessions
 	stop chan struct{}
+}
+
+func (w *wheel) sessions() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.n
 }
 
 // join gives a connection its first turn after wait.
