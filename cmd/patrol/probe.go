@@ -77,9 +77,11 @@ The password is read from --password-file, from the environment variable
 				}
 				p.File = save
 			}
-			err := report.WriteText(cmd.OutOrStdout())
+			var err error
 			if f.output == "json" {
 				err = writeJSON(cmd.OutOrStdout(), report)
+			} else {
+				err = report.WriteText(cmd.OutOrStdout())
 			}
 			if err == nil && report.Reason != streams.ReasonNone {
 				return fmt.Errorf("%s: no picture was obtained", report.Reason)
