@@ -175,7 +175,7 @@ func decodeInWorker(ctx context.Context, u streams.Unit) (probe.Picture, error) 
 	go func() { ended <- pool.Run(running) }()
 	defer func() {
 		stop()
-		<-ended
+		_ = <-ended // how it ended matters no more
 		cancel()
 	}()
 	pool.Reconcile([]detect.Config{{Camera: "probe"}})

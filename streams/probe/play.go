@@ -150,7 +150,7 @@ func (l *look) converse(ctx context.Context, transport gortsplib.Transport) erro
 	}
 	var mu sync.Mutex
 	t := newTrack(l.choose(forma), time.Now())
-	l.listen(client, medi, t, &mu)
+	l.listen(client, t, &mu)
 	if _, err := client.Play(nil); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (l *look) converse(ctx context.Context, transport gortsplib.Transport) erro
 	}
 	now := time.Now()
 	client.Close()
-	<-ended
+	_ = <-ended // what ended it is known
 	mu.Lock()
 	defer mu.Unlock()
 	l.track, l.report.Stream = t, t.stream(now)
@@ -242,7 +242,7 @@ func (l *look) choose(f format.Format) sdpMedia {
 
 // listen feeds the track: over TCP from the tap, which sees what the library
 // leaves out, over UDP from the library.
-func (l *look) listen(c *gortsplib.Client, medi *description.Media, t *track, mu *sync.Mutex) {
+func (l *look) listen(c *gortsplib.Client, t *track, mu *sync.Mutex) {
 	if l.udp {
 		c.OnPacketRTPAny(func(_ *description.Media, _ format.Format, p *rtp.Packet) {
 			mu.Lock()
@@ -278,7 +278,6 @@ func (l *look) listen(c *gortsplib.Client, medi *description.Media, t *track, mu
 			t.report(payload, now)
 		}
 	}
-	_ = medi
 }
 
 // interleaved is the channel of the packets that a Transport header names.
@@ -372,7 +371,7 @@ func (l *look) login() {
 	f.Refused = f.Refused && !f.Accepted
 }
 
-// scheme names a challenge: Basic, Digest MD5, Digest SHA-256 …
+// scheme names a challenge: Basic, Digest MD5, Digest SHA-256.
 func scheme(challenge string) string {
 	name, rest, _ := strings.Cut(strings.TrimSpace(challenge), " ")
 	if !strings.EqualFold(name, "digest") {

@@ -352,8 +352,8 @@ func take(ctx context.Context, opener streams.Opener, t streams.Target, within t
 		err = streams.Errorf(streams.ReasonNoKeyUnit, "it plays, and no whole key unit came within %v", within)
 	}
 	s.Close()
-	<-ended
-	select { // it may have come together with the end
+	_ = <-ended // what ended it is known
+	select {    // it may have come together with the end
 	case u := <-got:
 		out, err = taken{unit: &u, after: u.Received.Sub(began)}, nil
 	default:

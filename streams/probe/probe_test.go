@@ -360,7 +360,7 @@ func TestCamera(t *testing.T) {
 	decoded := 0
 	o := probe.Options{
 		URL: camera.URL(), For: 1500 * time.Millisecond, Login: inventory.Login{Username: "admin", Password: "p@ss"},
-		Decode: func(_ context.Context, u streams.Unit) (probe.Picture, error) {
+		Decode: func(context.Context, streams.Unit) (probe.Picture, error) {
 			decoded++
 			return probe.Picture{Width: 352, Height: 288, JPEG: []byte("x")}, nil
 		},
@@ -502,7 +502,8 @@ func TestTLS(t *testing.T) {
 		}
 		given := false
 		for len(asked) > 0 {
-			given = given || strings.HasPrefix(<-asked, "Authorization")
+			line := <-asked
+			given = given || strings.HasPrefix(line, "Authorization")
 		}
 		if given != (pin == fingerprint(s)) {
 			t.Errorf("pin %q: the login was given: %v", pin, given)
