@@ -158,20 +158,23 @@ func (l *look) converse(ctx context.Context, transport gortsplib.Transport) erro
 	t.began = time.Now()
 	mu.Unlock()
 	ended := make(chan error, 1)
-	go func() { ended <- client.Wait() }()
+	go func() {
+		defer close(ended)
+		ended <- client.Wait()
+	}()
 	timer := time.NewTimer(l.o.For)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		err = nil
 	case err = <-ended:
-		ended <- err
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
 	now := time.Now()
 	client.Close()
-	_ = <-ended // what ended it is known
+	for range ended { // what ended it is known
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	l.track, l.report.Stream = t, t.stream(now)
