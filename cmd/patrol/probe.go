@@ -77,9 +77,11 @@ The password is read from --password-file, from the environment variable
 				}
 				p.File = save
 			}
-			err := report.WriteText(cmd.OutOrStdout())
+			var err error
 			if f.output == "json" {
 				err = writeJSON(cmd.OutOrStdout(), report)
+			} else {
+				err = report.WriteText(cmd.OutOrStdout())
 			}
 			if err == nil && report.Reason != streams.ReasonNone {
 				return fmt.Errorf("%s: no picture was obtained", report.Reason)
@@ -148,6 +150,7 @@ func decodeInWorker(ctx context.Context, u streams.Unit) (probe.Picture, error) 
 	}
 	results := make(chan detect.Result, 1)
 	verdicts := make(chan streams.Verdict, 1)
+	failed := make(chan error, 1)
 	pool, err := worker.New(worker.Options{
 		Command: []string{self, "worker"}, Workers: 1, Timeout: 5 * time.Second,
 		Reporter: detect.ReporterFunc(func(context.Context, detect.Finding) error { return nil }),
@@ -169,8 +172,13 @@ func decodeInWorker(ctx context.Context, u streams.Unit) (probe.Picture, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, decodeWithin)
 	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- pool.Run(running) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := pool.Run(running); err != nil {
+			failed <- err
+		}
+	}()
 	defer func() {
 		stop()
 		<-ended
@@ -188,6 +196,8 @@ func decodeInWorker(ctx context.Context, u streams.Unit) (probe.Picture, error) 
 		case <-time.After(time.Second): // a good picture has both
 		}
 		return probe.Picture{}, fmt.Errorf("%s: %s", v.Reason, v.Detail)
+	case err := <-failed:
+		return probe.Picture{}, err
 	case <-ctx.Done():
 		return probe.Picture{}, errors.New("the worker took too long")
 	}

@@ -308,7 +308,7 @@ var detectors = []detector{
 	})},
 	{41, "Set the camera's clock by NTP.", func(l *look) string {
 		s := l.report.Skew
-		return when(s != nil && math.Abs(*s) > 2, "has a clock that is off by %s", offBy(s))
+		return when(s != nil && math.Abs(*s) > 2, "has a clock that is %s", offBy(s))
 	}},
 	{41, "Update the firmware; the gateway goes by the receive time.", played(func(t *track, _ *look) string {
 		return when(t.jumps > 0, "stamps pictures with times that jump (%d times)", t.jumps)

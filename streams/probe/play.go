@@ -150,7 +150,7 @@ func (l *look) converse(ctx context.Context, transport gortsplib.Transport) erro
 	}
 	var mu sync.Mutex
 	t := newTrack(l.choose(forma), time.Now())
-	l.listen(client, medi, t, &mu)
+	l.listen(client, t, &mu)
 	if _, err := client.Play(nil); err != nil {
 		return err
 	}
@@ -158,20 +158,23 @@ func (l *look) converse(ctx context.Context, transport gortsplib.Transport) erro
 	t.began = time.Now()
 	mu.Unlock()
 	ended := make(chan error, 1)
-	go func() { ended <- client.Wait() }()
+	go func() {
+		defer close(ended)
+		ended <- client.Wait()
+	}()
 	timer := time.NewTimer(l.o.For)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		err = nil
 	case err = <-ended:
-		ended <- err
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
 	now := time.Now()
 	client.Close()
-	<-ended
+	for range ended { // what ended it is known
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	l.track, l.report.Stream = t, t.stream(now)
@@ -242,7 +245,7 @@ func (l *look) choose(f format.Format) sdpMedia {
 
 // listen feeds the track: over TCP from the tap, which sees what the library
 // leaves out, over UDP from the library.
-func (l *look) listen(c *gortsplib.Client, medi *description.Media, t *track, mu *sync.Mutex) {
+func (l *look) listen(c *gortsplib.Client, t *track, mu *sync.Mutex) {
 	if l.udp {
 		c.OnPacketRTPAny(func(_ *description.Media, _ format.Format, p *rtp.Packet) {
 			mu.Lock()
@@ -278,7 +281,6 @@ func (l *look) listen(c *gortsplib.Client, medi *description.Media, t *track, mu
 			t.report(payload, now)
 		}
 	}
-	_ = medi
 }
 
 // interleaved is the channel of the packets that a Transport header names.
@@ -372,7 +374,7 @@ func (l *look) login() {
 	f.Refused = f.Refused && !f.Accepted
 }
 
-// scheme names a challenge: Basic, Digest MD5, Digest SHA-256 …
+// scheme names a challenge: Basic, Digest MD5, Digest SHA-256.
 func scheme(challenge string) string {
 	name, rest, _ := strings.Cut(strings.TrimSpace(challenge), " ")
 	if !strings.EqualFold(name, "digest") {

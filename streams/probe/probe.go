@@ -340,19 +340,22 @@ func take(ctx context.Context, opener streams.Opener, t streams.Target, within t
 		return taken{}, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Wait() }()
+	go func() {
+		defer close(ended)
+		ended <- s.Wait()
+	}()
 	var out taken
 	select {
 	case u := <-got:
 		out = taken{unit: &u, after: u.Received.Sub(began)}
 	case err = <-ended:
-		ended <- err
 	case err = <-dropped:
 	case <-ctx.Done():
 		err = streams.Errorf(streams.ReasonNoKeyUnit, "it plays, and no whole key unit came within %v", within)
 	}
 	s.Close()
-	<-ended
+	for range ended { // what ended it is known
+	}
 	select { // it may have come together with the end
 	case u := <-got:
 		out, err = taken{unit: &u, after: u.Received.Sub(began)}, nil

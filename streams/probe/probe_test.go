@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -43,6 +44,7 @@ type script struct {
 	describe, setup, play string // whole answers; "" is a good one
 	before, between       string // before every answer but the first; between packets
 	ask                   string // a request of its own
+	heard                 chan<- string
 }
 
 func ok(extra, body string) string {
@@ -88,7 +90,7 @@ func (s script) serve(c net.Conn) {
 		}
 	}()
 	for first := true; ; first = false {
-		method, cseq, err := request(r)
+		method, cseq, err := s.request(r)
 		if err != nil {
 			return
 		}
@@ -107,13 +109,16 @@ func (s script) serve(c net.Conn) {
 }
 
 // request reads one request; frames from the other side are passed over.
-func request(r *bufio.Reader) (method, cseq string, err error) {
+func (s script) request(r *bufio.Reader) (method, cseq string, err error) {
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			return "", "", err
 		}
 		line = strings.TrimSpace(line)
+		if s.heard != nil {
+			s.heard <- line
+		}
 		if f := strings.Fields(line); len(f) == 3 && strings.HasPrefix(f[2], "RTSP/") {
 			method = f[0]
 		}
@@ -355,7 +360,7 @@ func TestCamera(t *testing.T) {
 	decoded := 0
 	o := probe.Options{
 		URL: camera.URL(), For: 1500 * time.Millisecond, Login: inventory.Login{Username: "admin", Password: "p@ss"},
-		Decode: func(_ context.Context, u streams.Unit) (probe.Picture, error) {
+		Decode: func(context.Context, streams.Unit) (probe.Picture, error) {
 			decoded++
 			return probe.Picture{Width: 352, Height: 288, JPEG: []byte("x")}, nil
 		},
@@ -454,13 +459,12 @@ func TestStill(t *testing.T) {
 		_, _ = w.Write(jpg)
 	}))
 	t.Cleanup(s.Close)
-	sum := sha256.Sum256(s.Certificate().Raw)
 	o := probe.Options{URL: s.URL + "/still.jpg", Login: inventory.Login{Username: "admin", Password: "p"}}
 	r := probe.Run(t.Context(), o)
 	if r.Reason != streams.ReasonCertificate || r.TLS == nil || r.TLS.Untrusted == "" || !slices.Contains(numbers(r.Faults), 13) {
 		t.Errorf("%+v %+v", r, r.TLS)
 	}
-	o.Link.Pin = hex.EncodeToString(sum[:])
+	o.Link.Pin = fingerprint(s)
 	if o.Link.Pin != r.TLS.SHA256 {
 		t.Errorf("shows %s to pin, want %s", r.TLS.SHA256, o.Link.Pin)
 	}
@@ -474,6 +478,42 @@ func TestStill(t *testing.T) {
 	if r = probe.Run(t.Context(), o); r.Reason != streams.ReasonAuth || !r.Login.Refused {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestTLS: what is shown by a host that nobody vouches for, and that it gets no
+// login unless its certificate is pinned.
+func TestTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(s.Close)
+	config := &tls.Config{Certificates: s.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	asked := make(chan string, 100)
+	addr := streamstest.Listen(t, func(c net.Conn) {
+		script{heard: asked, describe: "RTSP/1.0 401 Unauthorized\r\nCSeq: %s\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n"}.serve(tls.Server(c, config))
+	})
+	o := probe.Options{URL: "rtsps://" + addr + "/x", For: 300 * time.Millisecond, Login: inventory.Login{Username: "u", Password: "p"}}
+	for _, pin := range []string{"", fingerprint(s), strings.Repeat("0", 64)} {
+		o.Link.Pin = pin
+		r := probe.Run(t.Context(), o)
+		if r.TLS == nil || r.TLS.SHA256 != fingerprint(s) || r.TLS.Version != "TLS 1.3" || (r.TLS.Untrusted == "") != (pin == fingerprint(s)) {
+			t.Errorf("pin %q: %+v", pin, r.TLS)
+		}
+		if r.Reason == "" || len(r.Login.Offered) != 1 || r.Login.Refused != (pin == fingerprint(s)) {
+			t.Errorf("pin %q: %q %s, %+v", pin, r.Reason, r.Detail, r.Login)
+		}
+		given := false
+		for len(asked) > 0 {
+			line := <-asked
+			given = given || strings.HasPrefix(line, "Authorization")
+		}
+		if given != (pin == fingerprint(s)) {
+			t.Errorf("pin %q: the login was given: %v", pin, given)
+		}
+	}
+}
+
+func fingerprint(s *httptest.Server) string {
+	sum := sha256.Sum256(s.Certificate().Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // TestScreen is what a person sees.
@@ -502,14 +542,14 @@ func TestScreen(t *testing.T) {
 		Choice:  probe.Choice{Mode: inventory.ModeVisit, Interval: 15, Transport: inventory.TransportTCP, Why: "a visit every 15 s costs less than a session that stays: the line lies at 7 s", Kbps: 43},
 		Faults: []probe.Fault{
 			{Number: 35, Seen: "never sets the marker bit", Advice: "Nothing to do: the gateway ends a picture by its timestamp."},
-			{Number: 41, Seen: "has a clock that is off by 1h1m12s behind", Advice: "Set the camera's clock by NTP."},
+			{Number: 41, Seen: "has a clock that is 1h1m12s behind", Advice: "Set the camera's clock by NTP."},
 		},
 	}
 	failed := probe.Report{
 		URL: full.URL, Reach: full.Reach, Reason: streams.ReasonSessionLimit, Detail: `SETUP: "bad status code: 453 (Not Enough Bandwidth)"`,
 		Login: probe.LoginFacts{Offered: []string{"Digest MD5"}, Refused: true}, Choice: full.Choice,
 	}
-	for n := range 30 {
+	for n := range 55 {
 		failed.Faults = append(failed.Faults, probe.Fault{Number: n + 1, Seen: "does something odd that takes a few words", Advice: "Do something about it."})
 	}
 	for name, r := range map[string]probe.Report{"full": full, "failed": failed} {

@@ -20,7 +20,6 @@ type stillFacts struct {
 	location    string
 	// unchanged tells that the camera says when its picture did not change.
 	unchanged bool
-	bytes     int
 }
 
 // still asks for a picture twice as the gateway does, the second time on the

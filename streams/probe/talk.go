@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"slices"
 	"strconv"
@@ -98,8 +99,19 @@ type tap struct {
 
 func (c *tap) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.t.hear(p[:n], time.Now())
+	if c.t.hear(p[:n], time.Now()); n > 0 && c.t.web() {
+		return 0, errWeb // the library would hunt through it for ten seconds
+	}
 	return n, err
+}
+
+var errWeb = errors.New("the answer is HTTP")
+
+// web tells whether the first bytes are those of a web server.
+func (t *talk) web() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.HasPrefix(t.start, []byte("HTTP/"))
 }
 
 func (c *tap) Write(p []byte) (int, error) {

@@ -92,7 +92,9 @@ func (r Report) streamText(s *screen) {
 	if len(f.PerSecond) > 10 {
 		seconds = append(seconds, "…")
 	}
-	s.row("per second", join2(strings.Join(seconds, " "), "kbit/s"))
+	if len(seconds) > 0 {
+		s.row("per second", strings.Join(seconds, " ")+" kbit/s")
+	}
 	keys := "none came"
 	if f.KeyUnits > 0 {
 		keys = fmt.Sprintf("first after %.1f s", f.FirstKey)
