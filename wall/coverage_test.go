@@ -111,9 +111,10 @@ func TestCoverage(t *testing.T) {
 		"cell=s1&level=subcell":  {1, 110, 40, 60},
 		"tier=low":               {2, 0, 61, 60},
 		"from=" + at(-time.Hour): {1, 0, 30, 0},
-		"from=" + at(-61*time.Minute) + "&to=" + at(-59*time.Minute): {2, 50, 101, 60},
-		"to=" + at(-2*time.Hour):                                     {1, 60, 0, 0},
-		"to=" + at(-9*time.Hour):                                     {0, 0, 0, 0},
+		"to=" + at(-2*time.Hour): {1, 60, 0, 0},
+		"to=" + at(-9*time.Hour): {0, 0, 0, 0},
+
+		"from=" + at(-61*time.Minute) + "&to=" + at(-59*time.Minute): {2, 50, 101, 60}, // rounded to whole hours
 	} {
 		res := b.get("/api/v1/coverage?" + query)
 		var got wall.CoverageReport
