@@ -6,17 +6,18 @@ import (
 )
 
 // The constants of the stir signal. They were chosen on one clip (one person
-// after the other in a room, variable and constant bitrate without added noise)
-// and four simulated cameras, and held up on the rest: the figures and the
-// curves are in deploy/stir.md. None of them is sharp: half or double moves the
-// figures by a tenth.
+// after the other in a room, variable and constant bitrate, no added noise) and
+// four simulated cameras; the other clips, encodings and cameras were held out.
+// None of the values is sharp: stirRise of 4 or 5, stirDear of 0.2 to 1 and half
+// of stirLeast gave nearly the same figures. They are in deploy/stir.md.
 const (
 	// stirRecent is the weight of the newest picture in the recent cost: about
 	// a third of a second at 15 pictures a second.
 	stirRecent = 0.2
 	// stirUp and stirDown are how fast the quiet level follows, as a share of
-	// itself and picture: a running quantile of 1/3. So a scene that is busy half of the time
-	// still has the level of its quiet half, and night comes slower than this.
+	// itself and picture: a running quantile of 1/3. So a scene that is busy half
+	// of the time still has the level of its quiet half, and night comes slower
+	// than this.
 	stirUp, stirDown = 0.001, 0.002
 	// stirFirst is how many pictures of a place make its first level.
 	stirFirst = 16
@@ -25,8 +26,8 @@ const (
 	// stirStep is how fast median and deviation follow, as a share of the
 	// deviation and group.
 	stirStep = 0.05
-	// stirLeast is the least deviation, in octaves: a steady picture's cost has to rise by an
-	// eighth octave, 9 %, to be noticed.
+	// stirLeast is the least deviation, in octaves: the cost of the steadiest
+	// camera has to rise by an eighth of an octave, 9 %, to be noticed.
 	stirLeast = 0.03
 	// stirRise is how many deviations above the median stir, and stirDear what
 	// every early look that is not there to spend adds to that.
@@ -34,18 +35,20 @@ const (
 	// stirEarn is how many early looks a due one earns: the bound of what the
 	// signal may cost. stirSave is how many may be saved up.
 	stirEarn, stirSave = 0.25, 8
-	// stirOdd and stirOddGroups are how long a cost that is nothing like the quiet level must
-	// last to become the quiet level: lamps that were lit, infrared, another encoder setting.
+	// stirOdd and stirOddGroups are how long a cost that is nothing like the
+	// quiet level must last to become the quiet level: lamps that were lit,
+	// infrared, another encoder setting.
 	stirOdd       = 90 * time.Second
 	stirOddGroups = 8
 	// stirBare is how many groups without a P unit make a stream intra-only.
 	stirBare = 8
-	// stirSame is how many pictures in a row must cost the same, to a 64th, to
-	// be padding; stirFiller is the least size of such a picture, in bytes: the
-	// skipped pictures of a still scene are smaller.
+	// stirSame is how many more pictures must be as large as the one before them,
+	// to a 256th, than four times those that are not, to be padding; stirFiller is
+	// the least size of such a picture, in bytes: the skipped pictures of a still
+	// scene are smaller.
 	stirSame, stirFiller = 512, 256
-	// stirWild is the deviation in octaves above which a cost tells nothing: it would have to
-	// rise eightfold.
+	// stirWild is the deviation in octaves above which a cost tells nothing: it
+	// would have to rise eightfold.
 	stirWild = 0.75
 )
 
@@ -88,8 +91,8 @@ type Stir struct {
 	rests   bool    // looked while it stirred: the next key unit shows little new
 	high    bool    // the newest group stirred
 
-	last float32 // cost of the newest picture
-	same uint16  // pictures in a row that cost the same
+	last float32 // bytes of the newest picture
+	same uint16  // how far the pictures are all of one size, up to stirSame
 	bare uint8   // groups in a row without a picture
 }
 
@@ -160,12 +163,12 @@ func (s *Stir) Add(_ time.Time, size, qp int) {
 	}
 	cost := float32(max(size, 1)) * qpCost[s.lastQP]
 
-	if away := cost - s.last; size < stirFiller || max(away, -away) > cost/64 {
-		s.same = 0
+	if now := float32(size); size < stirFiller || max(now-s.last, s.last-now) > now/256 {
+		s.same -= min(s.same, 4) // a key unit takes what the next pictures would be filled with
 	} else if s.same < stirSame {
 		s.same++
 	}
-	s.last = cost
+	s.last = float32(size)
 
 	p := stirPlace(s.place)
 	s.place = min(s.place+1, math.MaxUint16-1)

@@ -1,6 +1,7 @@
 package rtsp_test
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -330,6 +331,67 @@ func TestStirROC(t *testing.T) {
 		if err := os.WriteFile("../../deploy/stir-roc.svg", plot.svg(), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A camera that fills its pictures up to a constant bitrate says nothing where
+// the filler is counted, and is told from one that is quiet; without the
+// filler it is like any other.
+func TestStirFiller(t *testing.T) {
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed: the stream cannot be made")
+	}
+	args := []string{
+		"-v", "error", "-nostdin", "-f", "lavfi", "-i", "smptebars=size=176x144:rate=15:duration=180",
+		"-b:v", "600k", "-maxrate", "600k", "-bufsize", "600k",
+	}
+	args = append(args, h264Args()...)
+	i := slices.Index(args, "-x264-params")
+	args[i+1] += ":nal-hrd=cbr"
+	stream, err := exec.CommandContext(t.Context(), "ffmpeg", append(args, "-")...).Output()
+	if err != nil {
+		t.Skipf("this ffmpeg does not make it: %v", err)
+	}
+	var whole, slicesOnly streams.Stir
+	now := time.Unix(0, 0)
+	q := rtsp.NewQPReader(false)
+	size, slice, qp, key := 0, 0, 0, true
+	end := func() {
+		switch {
+		case slice == 0:
+		case key:
+			whole.Key(now)
+			slicesOnly.Key(now)
+		default:
+			whole.Add(now, size, qp)
+			slicesOnly.Add(now, slice, qp)
+		}
+		size, slice = 0, 0
+	}
+	var sps, pps [][]byte
+	for nalu := range bytes.SplitSeq(stream, []byte{0, 0, 1}) {
+		nalu = bytes.TrimRight(nalu, "\x00")
+		if len(nalu) == 0 {
+			continue
+		}
+		switch nalu[0] & 0x1f {
+		case 7:
+			sps = [][]byte{nalu}
+		case 8:
+			pps = [][]byte{nalu}
+			q.SetParams(sps, pps)
+		case 1, 5:
+			end()
+			slice, key = len(nalu), nalu[0]&0x1f == 5
+			qp, _ = q.QP(nalu)
+		}
+		size += len(nalu)
+	}
+	if reason, off := whole.Off(); !off || reason != streams.StirPadded {
+		t.Errorf("with its filler it is off %v, %q; want %q", off, reason, streams.StirPadded)
+	}
+	if reason, off := slicesOnly.Off(); off {
+		t.Errorf("without its filler it is off: %q", reason)
 	}
 }
 
