@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// The constants of the stir signal. They were chosen on one clip (one person
-// after the other in a room, variable and constant bitrate, no added noise) and
-// four simulated cameras; the other clips, encodings and cameras were held out.
-// None of the values is sharp: stirRise of 4 or 5, stirDear of 0.2 to 1 and half
-// of stirLeast gave nearly the same figures. They are in deploy/stir.md.
+// The constants of the stir signal. How they were chosen, on which clips and
+// cameras, and which were held out, is told in deploy/stir.md, with the figures.
+// None is sharp: stirRise of 4 or 5, stirDear of 0.2 to 1 and half of stirLeast
+// gave nearly the same.
 const (
 	// stirRecent is the weight of the newest picture in the recent cost: about
 	// a third of a second at 15 pictures a second.
@@ -31,7 +30,12 @@ const (
 	stirLeast = 0.03
 	// stirRise is how many deviations above the median stir, and stirDear what
 	// every early look that is not there to spend adds to that.
-	stirRise, stirDear = 4, 0.5
+	stirRise, stirDear = 4, 0.2
+	// stirWary is what each group that stirs adds to the rise that the next one
+	// must have, and stirOften how often that balances: a scene that stirs in
+	// more than one of 14 groups is a lively one, and only more than its usual
+	// counts.
+	stirWary, stirOften = 0.7, 0.07
 	// stirEarn is how many early looks a due one earns: the bound of what the
 	// signal may cost. stirSave is how many may be saved up.
 	stirEarn, stirSave = 0.25, 8
@@ -88,6 +92,7 @@ type Stir struct {
 	oddSince     time.Time
 
 	balance float32 // early looks to spend, less one
+	wary    float32 // deviations more that it takes, because it often took fewer
 	rests   bool    // looked while it stirred: the next key unit shows little new
 	high    bool    // the newest group stirred
 
@@ -219,7 +224,12 @@ func (s *Stir) Stirred() bool {
 	if _, off := s.Off(); off {
 		return false
 	}
-	return s.Score() > stirRise+stirDear*float64(stirSave-1-s.balance)
+	return s.Score() > s.threshold()
+}
+
+// threshold is the score that stirs.
+func (s *Stir) threshold() float64 {
+	return stirRise + float64(s.wary) + stirDear*float64(stirSave-1-s.balance)
 }
 
 // Key is told of every key unit that came whole, looked at or not.
@@ -233,6 +243,11 @@ func (s *Stir) Key(now time.Time) {
 	peak, mean := s.octaves()
 	score := s.Score()
 	s.high = score > stirRise
+	if score > stirRise+float64(s.wary) {
+		s.wary += stirWary
+	} else {
+		s.wary = max(s.wary-stirWary*stirOften, 0)
+	}
 	s.place, s.peak, s.sum, s.quietSum = 0, 0, 0, 0
 	s.recent = s.expected // what was decided on counts once
 	s.groups = min(s.groups+1, math.MaxUint16-1)
