@@ -659,8 +659,12 @@ func TestStirGain(t *testing.T) {
 		t.Logf("| all | %.0f s | %s |", intervals[i], &g)
 	}
 	g := totals[0]
-	if before, after := quantile(g.without, .5), quantile(g.with, .5); after > before/2 {
-		t.Errorf("median time to the first look %.1f s, without the signal %.1f s: want half", after, before)
+	share := 0.5
+	if !stirAll() {
+		share = 0.6 // three beginnings at one moment of the group: a coarse figure
+	}
+	if before, after := quantile(g.without, .5), quantile(g.with, .5); after > before*share {
+		t.Errorf("median time to the first look %.1f s, without the signal %.1f s: want %.1f of it", after, before, share)
 	}
 	if g.extra() > 0.25 {
 		t.Errorf("%.1f %% more looks, want at most 25 %%", 100*g.extra())
