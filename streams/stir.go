@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// The constants of the stir signal. They were chosen on one clip (one person
-// after the other in a room, variable and constant bitrate without added noise)
-// and four simulated cameras, and held up on the rest: the figures and the
-// curves are in deploy/stir.md. None of them is sharp: half or double moves the
-// figures by a tenth.
+// The constants of the stir signal. How they were chosen, on which clips and
+// cameras, and which were held out, is told in deploy/stir.md, with the figures.
+// None is sharp: stirRise of 4 or 5, stirDear of 0.2 to 1 and half of stirLeast
+// gave nearly the same.
 const (
 	// stirRecent is the weight of the newest picture in the recent cost: about
 	// a third of a second at 15 pictures a second.
 	stirRecent = 0.2
 	// stirUp and stirDown are how fast the quiet level follows, as a share of
-	// itself and picture: a running quantile of 1/3. So a scene that is busy half of the time
-	// still has the level of its quiet half, and night comes slower than this.
+	// itself and picture: a running quantile of 1/3. So a scene that is busy half
+	// of the time still has the level of its quiet half, and night comes slower
+	// than this.
 	stirUp, stirDown = 0.001, 0.002
 	// stirFirst is how many pictures of a place make its first level.
 	stirFirst = 16
@@ -25,27 +25,34 @@ const (
 	// stirStep is how fast median and deviation follow, as a share of the
 	// deviation and group.
 	stirStep = 0.05
-	// stirLeast is the least deviation, in octaves: a steady picture's cost has to rise by an
-	// eighth octave, 9 %, to be noticed.
+	// stirLeast is the least deviation, in octaves: the cost of the steadiest
+	// camera has to rise by an eighth of an octave, 9 %, to be noticed.
 	stirLeast = 0.03
 	// stirRise is how many deviations above the median stir, and stirDear what
 	// every early look that is not there to spend adds to that.
-	stirRise, stirDear = 4, 0.5
+	stirRise, stirDear = 4, 0.2
+	// stirWary is what each group that stirs adds to the rise that the next one
+	// must have, and stirOften how often that balances: a scene that stirs in
+	// more than one of 14 groups is a lively one, and only more than its usual
+	// counts.
+	stirWary, stirOften = 0.7, 0.07
 	// stirEarn is how many early looks a due one earns: the bound of what the
 	// signal may cost. stirSave is how many may be saved up.
 	stirEarn, stirSave = 0.25, 8
-	// stirOdd and stirOddGroups are how long a cost that is nothing like the quiet level must
-	// last to become the quiet level: lamps that were lit, infrared, another encoder setting.
+	// stirOdd and stirOddGroups are how long a cost that is nothing like the
+	// quiet level must last to become the quiet level: lamps that were lit,
+	// infrared, another encoder setting.
 	stirOdd       = 90 * time.Second
 	stirOddGroups = 8
 	// stirBare is how many groups without a P unit make a stream intra-only.
 	stirBare = 8
-	// stirSame is how many pictures in a row must cost the same, to a 64th, to
-	// be padding; stirFiller is the least size of such a picture, in bytes: the
-	// skipped pictures of a still scene are smaller.
+	// stirSame is how many more pictures must be as large as the one before them,
+	// to a 256th, than four times those that are not, to be padding; stirFiller is
+	// the least size of such a picture, in bytes: the skipped pictures of a still
+	// scene are smaller.
 	stirSame, stirFiller = 512, 256
-	// stirWild is the deviation in octaves above which a cost tells nothing: it would have to
-	// rise eightfold.
+	// stirWild is the deviation in octaves above which a cost tells nothing: it
+	// would have to rise eightfold.
 	stirWild = 0.75
 )
 
@@ -87,11 +94,12 @@ type Stir struct {
 	oddSince     time.Time
 
 	balance float32 // early looks to spend, less one
+	wary    float32 // deviations more that it takes, because it often took fewer
 	rests   bool    // looked while it stirred: the next key unit shows little new
 	high    bool    // the newest group stirred
 
-	last float32 // cost of the newest picture
-	same uint16  // pictures in a row that cost the same
+	last float32 // bytes of the newest picture
+	same uint16  // how far the pictures are all of one size, up to stirSame
 	bare uint8   // groups in a row without a picture
 }
 
@@ -162,12 +170,12 @@ func (s *Stir) Add(_ time.Time, size, qp int) {
 	}
 	cost := float32(max(size, 1)) * qpCost[s.lastQP]
 
-	if away := cost - s.last; size < stirFiller || max(away, -away) > cost/64 {
-		s.same = 0
+	if now := float32(size); size < stirFiller || max(now-s.last, s.last-now) > now/256 {
+		s.same -= min(s.same, 4) // a key unit takes what the next pictures would be filled with
 	} else if s.same < stirSame {
 		s.same++
 	}
-	s.last = cost
+	s.last = float32(size)
 
 	p := stirPlace(s.place)
 	s.place = min(s.place+1, math.MaxUint16-1)
@@ -218,7 +226,12 @@ func (s *Stir) Stirred() bool {
 	if _, off := s.Off(); off {
 		return false
 	}
-	return s.Score() > stirRise+stirDear*float64(stirSave-1-s.balance)
+	return s.Score() > s.threshold()
+}
+
+// threshold is the score that stirs.
+func (s *Stir) threshold() float64 {
+	return stirRise + float64(s.wary) + stirDear*float64(stirSave-1-s.balance)
 }
 
 // Key is told of every key unit that came whole, looked at or not.
@@ -232,6 +245,11 @@ func (s *Stir) Key(now time.Time) {
 	peak, mean := s.octaves()
 	score := s.Score()
 	s.high = score > stirRise
+	if score > stirRise+float64(s.wary) {
+		s.wary += stirWary
+	} else {
+		s.wary = max(s.wary-stirWary*stirOften, 0)
+	}
 	s.place, s.peak, s.sum, s.quietSum = 0, 0, 0, 0
 	s.recent = s.expected // what was decided on counts once
 	s.groups = min(s.groups+1, math.MaxUint16-1)

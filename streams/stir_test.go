@@ -229,7 +229,7 @@ func TestStirOff(t *testing.T) {
 		for range 40 {
 			f.key()
 			for range groups - 1 {
-				f.s.Add(f.now, 3333+f.r.IntN(8), 24)
+				f.s.Add(f.now, 3333+f.r.IntN(8), 20+f.r.IntN(9))
 			}
 		}
 		want(t, &f.s, streams.StirPadded)

@@ -1,6 +1,7 @@
 package rtsp_test
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -106,6 +107,8 @@ func stirPhases(clip, encoding int) []float64 {
 	switch {
 	case !stirAll():
 		return []float64{0.7}
+	case isH265(encoding) && clip > 1:
+		return nil // it is slow to encode
 	case stirClips[clip].seen == nil || isH265(encoding):
 		return []float64{0}
 	default:
@@ -301,6 +304,9 @@ func TestStirROC(t *testing.T) {
 	for e := range encodings {
 		var pooled [2][]scored
 		for c := range clips {
+			if len(stirPhases(c, e)) == 0 {
+				continue
+			}
 			var all [2][]scored
 			for _, from := range stirPhases(c, e) {
 				groups := encodeClip(t, c, e, from)
@@ -327,9 +333,70 @@ func TestStirROC(t *testing.T) {
 		}
 	}
 	if *updateStir {
-		if err := os.WriteFile("../../deploy/stir-roc.svg", plot.svg(), 0o600); err != nil {
+		if err := os.WriteFile("../../deploy/stir-roc.svg", plot.svg(), 0o644); err != nil { //nolint:gosec // a picture for everybody
 			t.Fatal(err)
 		}
+	}
+}
+
+// A camera that fills its pictures up to a constant bitrate says nothing where
+// the filler is counted, and is told from one that is quiet; without the
+// filler it is like any other.
+func TestStirFiller(t *testing.T) {
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		t.Skip("ffmpeg is not installed: the stream cannot be made")
+	}
+	args := []string{
+		"-v", "error", "-nostdin", "-f", "lavfi", "-i", "smptebars=size=176x144:rate=15:duration=180",
+		"-b:v", "600k", "-maxrate", "600k", "-bufsize", "600k",
+	}
+	args = append(args, h264Args()...)
+	i := slices.Index(args, "-x264-params")
+	args[i+1] += ":nal-hrd=cbr"
+	stream, err := exec.CommandContext(t.Context(), "ffmpeg", append(args, "-")...).Output()
+	if err != nil {
+		t.Skipf("this ffmpeg does not make it: %v", err)
+	}
+	var whole, slicesOnly streams.Stir
+	now := time.Unix(0, 0)
+	q := rtsp.NewQPReader(false)
+	size, slice, qp, key := 0, 0, 0, true
+	end := func() {
+		switch {
+		case slice == 0:
+		case key:
+			whole.Key(now)
+			slicesOnly.Key(now)
+		default:
+			whole.Add(now, size, qp)
+			slicesOnly.Add(now, slice, qp)
+		}
+		size, slice = 0, 0
+	}
+	var sps, pps [][]byte
+	for nalu := range bytes.SplitSeq(stream, []byte{0, 0, 1}) {
+		nalu = bytes.TrimRight(nalu, "\x00")
+		if len(nalu) == 0 {
+			continue
+		}
+		switch nalu[0] & 0x1f {
+		case 7:
+			sps = [][]byte{nalu}
+		case 8:
+			pps = [][]byte{nalu}
+			q.SetParams(sps, pps)
+		case 1, 5:
+			end()
+			slice, key = len(nalu), nalu[0]&0x1f == 5
+			qp, _ = q.QP(nalu)
+		}
+		size += len(nalu)
+	}
+	if reason, off := whole.Off(); !off || reason != streams.StirPadded {
+		t.Errorf("with its filler it is off %v, %q; want %q", off, reason, streams.StirPadded)
+	}
+	if reason, off := slicesOnly.Off(); off {
+		t.Errorf("without its filler it is off: %q", reason)
 	}
 }
 
@@ -561,6 +628,9 @@ func TestStirGain(t *testing.T) {
 		for e := range encodings {
 			encoded := map[float64][][]picture{}
 			phases := stirPhases(c, e)
+			if len(phases) == 0 {
+				continue
+			}
 			for _, from := range phases {
 				encoded[from] = encodeClip(t, c, e, from)
 			}
@@ -589,8 +659,12 @@ func TestStirGain(t *testing.T) {
 		t.Logf("| all | %.0f s | %s |", intervals[i], &g)
 	}
 	g := totals[0]
-	if before, after := quantile(g.without, .5), quantile(g.with, .5); after > before/2 {
-		t.Errorf("median time to the first look %.1f s, without the signal %.1f s: want half", after, before)
+	share := 0.5
+	if !stirAll() {
+		share = 0.6 // three beginnings at one moment of the group: a coarse figure
+	}
+	if before, after := quantile(g.without, .5), quantile(g.with, .5); after > before*share {
+		t.Errorf("median time to the first look %.1f s, without the signal %.1f s: want %.1f of it", after, before, share)
 	}
 	if g.extra() > 0.25 {
 		t.Errorf("%.1f %% more looks, want at most 25 %%", 100*g.extra())

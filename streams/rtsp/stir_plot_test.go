@@ -23,8 +23,12 @@ func (p *rocPlot) add(name string, curve [][2]float64, colour int, dashed bool) 
 	}
 	style := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="1.8"%s`, plotColours[colour%len(plotColours)], dash)
 	fmt.Fprintf(&p.lines, "<polyline %s points=\"", style)
+	last := [2]float64{-1, -1}
 	for i, c := range curve {
-		if i > 0 {
+		if i < len(curve)-1 && c[0]-last[0] < 0.005 && c[1]-last[1] < 0.005 {
+			continue // nobody sees it
+		}
+		if last = c; i > 0 {
 			p.lines.WriteByte(' ')
 		}
 		fmt.Fprintf(&p.lines, "%.1f,%.1f", plotLeft+plotSize*c[0], plotTop+plotSize*(1-c[1]))
