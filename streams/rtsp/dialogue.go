@@ -224,7 +224,12 @@ func (d *dialogue) serverRequest() (more bool) {
 	if end += from; end < from {
 		end = len(line)
 	}
-	d.through(min(end+4, len(d.in)))
+	whole := d.in[:min(end+4, len(d.in))]
+	d.in = d.in[len(whole):]
+	// The library answers OPTIONS, and ends the session at any other question:
+	// all are answered alike.
+	_, asked, _ := bytes.Cut(whole, []byte(" "))
+	d.out = append([]byte("OPTIONS "), asked...)
 	return false
 }
 
