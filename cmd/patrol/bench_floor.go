@@ -88,7 +88,6 @@ func readBenchCameras(file string) ([]benchCamera, error) {
 	return cameras, nil
 }
 
-
 func benchFloor(ctx context.Context, stdout io.Writer, cameras []benchCamera) error {
 	conns := make([]*net.TCPConn, len(cameras))
 	g, dialCtx := errgroup.WithContext(ctx)

@@ -31,7 +31,7 @@ type Options struct {
 	Listen string
 	// Hosts spreads the cameras over 127.0.1.1 … 127.0.1.Hosts, with the port
 	// of Listen; 0 keeps them all at Listen.
-	Hosts    int
+	Hosts int
 	// Scenes is how many scenes the cameras share, an even number; 0 means one
 	// each up to 200 cameras, and 100 beyond.
 	Scenes   int

@@ -36,15 +36,15 @@ type host struct {
 	asks  level // connections that do not play yet
 	dials int64
 
-	mu       sync.Mutex
-	ln       *net.TCPListener
-	address  string
-	turn     chan struct{} // closed at the next change
-	conns    map[*conn]struct{}
-	back     *time.Timer
-	closed   bool
-	pending  int // see Options.MaxPending
-	log      *slog.Logger
+	mu      sync.Mutex
+	ln      *net.TCPListener
+	address string
+	turn    chan struct{} // closed at the next change
+	conns   map[*conn]struct{}
+	back    *time.Timer
+	closed  bool
+	pending int // see Options.MaxPending
+	log     *slog.Logger
 }
 
 func newHost(t *tally, maxPending int, log *slog.Logger) *host {

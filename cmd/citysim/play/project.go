@@ -21,8 +21,8 @@ type KeyUnit struct {
 type Projector struct {
 	camera  *camera
 	scratch scratch
-	start  time.Time
-	frame  int64
+	start   time.Time
+	frame   int64
 }
 
 // Project renders all that the server's rows need of a camera, and returns
