@@ -135,8 +135,9 @@ type ingestFigures struct {
 type growth struct {
 	Run       string `json:"run"`
 	Mode      string `json:"mode"`
-	From, To  int
-	PerCamera int64 `json:"bytes_per_camera"`
+	From      int    `json:"from_cameras"`
+	To        int    `json:"to_cameras"`
+	PerCamera int64  `json:"bytes_per_camera"`
 }
 
 func benchIngest(ctx context.Context, stderr io.Writer, o ingestOptions) (benchReport, error) {

@@ -99,7 +99,7 @@ type benchReport struct {
 // deliver prints the report, as a table or as JSON, and fails when a bound
 // does not hold.
 func (r benchReport) deliver(w io.Writer, output string) error {
-	err := error(nil)
+	var err error
 	if output == "json" {
 		err = writeJSON(w, r)
 	} else {

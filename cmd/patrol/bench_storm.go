@@ -98,7 +98,7 @@ func benchStorm(ctx context.Context, stderr io.Writer, o stormOptions) (benchRep
 	report.Bounds = []bound{
 		within("99 % sampled again", f.Arrival.NinetyNine, time.Minute),
 		atMost("dials in flight", f.DialsPeak, float64(f.DialsBudget), "dials"),
-		atMost("handshakes in flight at the cities' hosts", float64(f.Handshakes.Peak), float64(f.DialsBudget), "handshakes"),
+		atMost("handshakes in flight at the hosts", float64(f.Handshakes.Peak), float64(f.DialsBudget), "handshakes"),
 		atMost("handshakes in flight per host", float64(f.PerHost), float64(DefaultConfig().Patrol.DialsPerHost), "handshakes"),
 		atMost("memory against before", float64(f.MemoryPeak)/float64(f.MemoryBefore), 1.3, "times"),
 	}

@@ -89,11 +89,13 @@ func TestBenchIngest(t *testing.T) {
 			CPU float64 `json:"cpu_ms"`
 			PSS int64   `json:"pss_bytes"`
 		}
-		Growth []struct{ From, To int } `json:"memory_growth"`
-		Times  float64                  `json:"times_less_than_ffmpeg"`
+		Growth []struct {
+			To int `json:"to_cameras"`
+		} `json:"memory_growth"`
+		Times float64 `json:"times_less_than_ffmpeg"`
 	}
 	bench(t, &f, "ingest", "--cameras", "2,4", "--mode", "auto", "--interval", "2s", "--duration", "5s", "--baselines", "1", "--baseline-time", "4s")
-	if len(f.Rows) != 4 || len(f.Baselines) != 2 || len(f.Growth) != 2 || f.Times <= 0 {
+	if len(f.Rows) != 4 || len(f.Baselines) != 2 || len(f.Growth) != 2 || f.Growth[0].To != 4 || f.Times <= 0 {
 		t.Fatalf("got %+v", f)
 	}
 	for _, r := range f.Rows {

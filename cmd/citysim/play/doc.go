@@ -9,6 +9,12 @@
 // system call per reader, without ever waiting for one. A reader that lets
 // too much pile up is cut off.
 //
-// Lock order: Camera.mu, then conn.mu, then Ledger.mu; none is held during a
-// blocking call, save conn.mu while an answer is written before PLAY.
+// Cameras may share a scene: then they share what is rendered of it, each with
+// a phase and with key units of its own. A host is a listener that can go away
+// and come back, and counts what its connections do.
+//
+// Lock order: camera.mu, then conn.mu, then host.mu, then tally.mu, then
+// Ledger.mu; none is held during a blocking call, save conn.mu while an answer
+// is written before PLAY. footage.making stands alone and is held while a scene
+// is rendered.
 package play

@@ -148,8 +148,8 @@ func TestCounters(t *testing.T) {
 		if err := once(t, urls[1]); err != nil {
 			t.Fatal(err)
 		}
+		until(t, "only the first session is left", func() bool { c := counters(t, second); return c.Open.Now == 1 && c.Playing.Now == 1 })
 	}
-	until(t, "only the first session is left", func() bool { c := counters(t, second); return c.Open.Now == 1 && c.Playing.Now == 1 })
 	c := counters(t, second)
 	if c.Dials != 4 || c.Plays != 4 || c.Teardowns != 3 || c.Handshakes.Now != 0 || c.Handshakes.Peak < 1 || c.Playing.Peak != 2 {
 		t.Errorf("got %+v", c)
