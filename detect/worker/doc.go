@@ -23,6 +23,10 @@
 //     cannot end without it.
 //   - One in flight at a time: while a lane waits in Reporter.Report no sample
 //     is with its child, so a slow desk can never look like a hung child.
+//   - A picture is made when somebody asks for it: the pool keeps each camera's
+//     newest key unit, within Options.StillMemory, and its child draws it with
+//     the masks of the newest config, in turn with samples. A picture that was
+//     made under other masks, or of a camera that is gone, is never shown.
 //   - A worker's restart says nothing about a scene. The pool makes no finding
 //     of its own; a new child's watches are restored, never started afresh.
 //
@@ -55,6 +59,7 @@
 //
 // # Locks
 //
-// A lane's mutex guards its cameras and its pending samples. Nothing is
-// called and nothing is waited for while it is held.
+// A lane's mutex guards its cameras, its pending samples, its newest looks and
+// who waits for them. Nothing is called and nothing is waited for while it is
+// held. That of a meter is a leaf.
 package worker

@@ -59,7 +59,8 @@ func (l *lane) run(ctx, late context.Context) error {
 			continue
 		default:
 		}
-		// A picture that somebody waits for comes first, but samples go on.
+		// A picture that somebody waits for comes first, but one in turn with
+		// each sample, so that no crowd of viewers holds up the patrol.
 		picture, a, asked := l.takeAsk()
 		if asked {
 			l.draw(picture, a)

@@ -137,7 +137,7 @@ func (t *table) keep(n turn, jpeg []byte, limit int64) (dropped int) {
 	r.look.unit, r.look.jpeg, r.look.revision = n.sample.Unit, jpeg, n.revision
 	r.look.place = t.album.PushFront(r)
 	t.kept += r.look.size()
-	if a := r.look.ask; a != nil && jpeg != nil {
+	if a := r.look.ask; a != nil && jpeg != nil && n.revision == r.revision {
 		r.look.ask = nil
 		a.answer(jpeg, r.look.unit.Received, nil)
 	}
@@ -154,7 +154,11 @@ func (t *table) drawn(n turn, a *ask, jpeg []byte, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := n.record
-	if r.look.ask == a {
+	switch {
+	case r.look.ask != a: // the camera is gone
+	case jpeg != nil && n.revision != r.revision && !t.closed:
+		t.asks = append(t.asks, a) // other masks have come meanwhile
+	default:
 		r.look.ask = nil
 		a.answer(jpeg, n.sample.Unit.Received, err)
 	}

@@ -102,6 +102,17 @@ func TestStillHasTheNewestMasks(t *testing.T) {
 	corner := inventory.Polygon{{X: 0, Y: 0}, {X: 1, Y: 0}, {X: 0, Y: 1}}
 	r.Reconcile([]detect.Config{{Camera: "a", TimeZone: "UTC", Masks: []inventory.Polygon{corner}}})
 	r.still("a", "x masks=1")
+	r.want("a", "b")
+	r.trusted("b", "slow y")
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if b, _, err := r.Still(t.Context(), "b"); err != nil || string(b) != "\xff\xd8\xffy masks=1" {
+			t.Errorf("other masks came while the picture was being made: %q %v", b, err)
+		}
+	})
+	time.Sleep(100 * time.Millisecond) // it is being made now
+	r.Reconcile([]detect.Config{{Camera: "b", TimeZone: "UTC", Masks: []inventory.Polygon{corner}}})
+	wg.Wait()
 	r.Reconcile([]detect.Config{{Camera: "a", TimeZone: "Nowhere"}})
 	if b, _, err := r.Still(t.Context(), "a"); err == nil {
 		t.Errorf("a picture under masks that cannot be used: %q", b)

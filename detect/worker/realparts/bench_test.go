@@ -135,6 +135,7 @@ func keyUnits(b *testing.B) []streams.Unit {
 			params = append(params, n)
 		case h264.NALUTypeIDR:
 			units = append(units, streams.Unit{Codec: streams.CodecH264, Params: params, NALUs: [][]byte{n}})
+		default:
 		}
 	}
 	return units
