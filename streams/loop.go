@@ -132,7 +132,7 @@ func (l *loop) run() {
 func (l *loop) pause(err error, now time.Time) time.Duration {
 	switch {
 	case err == nil:
-		return l.upcoming(now).Sub(now)
+		return l.upcoming().Sub(now)
 	case errors.Is(err, errMode):
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -143,7 +143,7 @@ func (l *loop) pause(err error, now time.Time) time.Duration {
 }
 
 // upcoming is when the next visit begins after one that gave its sample.
-func (l *loop) upcoming(now time.Time) time.Time {
+func (l *loop) upcoming() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := l.due

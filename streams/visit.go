@@ -231,7 +231,7 @@ func (v *visit) look(s Session) {
 		return
 	}
 	now := time.Now()
-	cause, next := v.judge(now)
+	next, cause := v.judge(now)
 	if cause == nil {
 		if t := v.watch.Load(); t != nil {
 			t.Reset(next)
@@ -246,7 +246,7 @@ func (v *visit) look(s Session) {
 }
 
 // judge tells why the session is to end now, or when to look again.
-func (v *visit) judge(now time.Time) (cause error, next time.Duration) {
+func (v *visit) judge(now time.Time) (next time.Duration, cause error) {
 	o, l := &v.l.m.o, v.l
 	mode := v.mode
 	if !v.once() {
@@ -268,25 +268,25 @@ func (v *visit) judge(now time.Time) (cause error, next time.Duration) {
 	}
 	switch {
 	case v.enough.Load():
-		return errEnough, 0
+		return 0, errEnough
 	case !v.taken.IsZero(): // it stays to learn
 		if d := v.until.Sub(now); d > 0 {
-			return nil, min(next, d)
+			return min(next, d), nil
 		}
-		return errEnough, 0
+		return 0, errEnough
 	case mode != v.mode:
-		return errMode, 0
+		return 0, errMode
 	case !now.Before(stallAt):
-		return Errorf(ReasonStalled, "no packet for %v", o.StallAfter), 0
+		return 0, Errorf(ReasonStalled, "no packet for %v", o.StallAfter)
 	case !now.Before(keyAt) && dropped != ReasonNone:
-		return Errorf(dropped, "no whole key unit for %v", now.Sub(key).Round(time.Second)), 0
+		return 0, Errorf(dropped, "no whole key unit for %v", now.Sub(key).Round(time.Second))
 	case !now.Before(keyAt):
-		return Errorf(ReasonNoKeyUnit, "packets, but no key unit for %v", now.Sub(key).Round(time.Second)), 0
+		return 0, Errorf(ReasonNoKeyUnit, "packets, but no key unit for %v", now.Sub(key).Round(time.Second))
 	}
 	if !v.once() && l.want.mode == inventory.ModeAuto {
 		next = min(next, reviewEvery)
 	}
-	return nil, next
+	return next, nil
 }
 
 // finish gives back the memory of a unit that was never completed.

@@ -208,12 +208,12 @@ func (d *dialogue) garbage() {
 // an answer begins.
 func (d *dialogue) serverRequest() (more bool) {
 	line, _, ok := bytes.Cut(d.in, []byte("\n"))
-	if !ok && len(d.in) < 1024 && !bytes.ContainsAny(d.in, "$\x00") {
-		return true
-	}
-	if !ok || !bytes.Contains(line, []byte(" RTSP/1.0")) {
+	switch strange := len(line) >= maxLine || bytes.ContainsAny(line, "$\x00"); {
+	case strange, ok && !bytes.Contains(line, []byte(" RTSP/1.0")):
 		d.garbage()
 		return false
+	case !ok:
+		return true
 	}
 	from := max(0, d.looked-len(emptyLine))
 	end := bytes.Index(d.in[from:], emptyLine)
@@ -225,7 +225,7 @@ func (d *dialogue) serverRequest() (more bool) {
 		end = len(line)
 	}
 	whole := d.in[:min(end+4, len(d.in))]
-	d.in = d.in[len(whole):]
+	d.in, d.looked = d.in[len(whole):], 0
 	// The library answers OPTIONS, and ends the session at any other question:
 	// all are answered alike.
 	_, asked, _ := bytes.Cut(whole, []byte(" "))

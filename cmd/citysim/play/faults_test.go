@@ -36,7 +36,7 @@ func TestFaultsOfTheCatalogue(t *testing.T) {
 		go func() { ended <- s.Wait() }()
 		defer func() {
 			s.Close()
-			<-ended
+			_ = <-ended // it was asked to end
 		}()
 		select {
 		case u := <-units:
