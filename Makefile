@@ -12,7 +12,7 @@ ldflags := -X main.version=$(version)
 ui_sources := $(shell find wall/ui -path wall/ui/node_modules -prune -o -path wall/ui/dist -prune -o -type f -print)
 DEMO_CAMERAS ?= 100
 
-.PHONY: help setup build ui fmt lint test bench fuzz-short demo soak crash
+.PHONY: help setup build ui fmt lint test bench proof fuzz-short demo soak crash
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,15 @@ fuzz-short: setup ## Fuzz every parser for a few seconds
 	@set -e; for p in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime 5s $$p; done; done
+
+proof: build ## Measure ingest, visits, storms, cold starts and faults against their bounds (an hour, on a quiet machine)
+	bin/patrol bench ingest --mode resident --decode=false --cameras 500,2000
+	bin/patrol bench ingest --mode visit --cameras 500,2000
+	bin/patrol bench visits --cameras 10000 --first-key now
+	bin/patrol bench visits --cameras 10000 --first-key gop
+	bin/patrol bench storm --cameras 2000 --hosts 40 --outage 60s
+	bin/patrol bench cold --cameras 2000
+	bin/patrol bench faults --cameras 500 --for 20m
 
 demo: build ## Start a simulated city and the gateway on this machine; Ctrl-C ends both
 	@bin/patrol demo --cameras $(DEMO_CAMERAS)

@@ -73,7 +73,7 @@ type fleet struct {
 }
 
 type fleetDescs struct {
-	dials, sessions, media, waiting, cameras, faults, blind, overdue, age, grid, modes, stretch, use, uplink, ratio, minutes *prometheus.Desc
+	dials, sessions, media, waiting, cameras, faults, blind, overdue, age, grid, modes, stirOff, stretch, use, uplink, ratio, minutes *prometheus.Desc
 }
 
 func newFleetDescs() fleetDescs {
@@ -86,6 +86,7 @@ func newFleetDescs() fleetDescs {
 		media:    desc("media_memory_bytes", "Bytes of key units that are being assembled or wait for a detector."),
 		waiting:  desc("visits_waiting", "Visits that are due and wait for a dial."),
 		modes:    desc("camera_modes", "Cameras by how their samples are taken.", "mode"),
+		stirOff:  desc("stir_off_cameras", "Cameras whose stirring scenes hasten no sample, by why.", "reason"),
 		stretch:  desc("interval_stretch", "By how much intervals are longer than wanted because a budget is short, mean over the tier's cameras; 1 when none is.", "tier"),
 		use:      desc("budget_use_ratio", "What the cameras want of a budget at their wanted intervals; above 1 it is short.", "budget"),
 		uplink:   desc("uplink_use_ratio", "The same for the network of an uplink that has a budget.", "uplink"),
@@ -103,7 +104,7 @@ func newFleetDescs() fleetDescs {
 // Describe implements prometheus.Collector.
 func (f *fleet) Describe(ch chan<- *prometheus.Desc) {
 	d := f.d
-	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.waiting, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid, d.modes, d.stretch, d.use, d.uplink, d.ratio, d.minutes} {
+	for _, desc := range []*prometheus.Desc{d.dials, d.sessions, d.media, d.waiting, d.cameras, d.faults, d.blind, d.overdue, d.age, d.grid, d.modes, d.stirOff, d.stretch, d.use, d.uplink, d.ratio, d.minutes} {
 		ch <- desc
 	}
 }
@@ -121,6 +122,7 @@ type census struct {
 	faults map[Reason]int
 	blind  map[Reason]int
 	modes  map[inventory.Mode]int
+	stir   map[string]int // off, by why
 	tiers  map[inventory.Tier]*ages
 	grid   map[string]map[State]int
 }
@@ -128,7 +130,7 @@ type census struct {
 func (m *Manager) census(now time.Time) census {
 	c := census{
 		states: make(map[State]int), faults: make(map[Reason]int), blind: make(map[Reason]int),
-		modes: make(map[inventory.Mode]int), tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
+		modes: make(map[inventory.Mode]int), stir: make(map[string]int), tiers: make(map[inventory.Tier]*ages), grid: make(map[string]map[State]int),
 	}
 	for _, t := range inventory.Tiers() {
 		c.tiers[t] = &ages{buckets: make(map[float64]uint64)}
@@ -149,6 +151,7 @@ func (m *Manager) census(now time.Time) census {
 		if s.State != StateDisabled {
 			c.look(s, p.tier, now, l)
 			c.modes[s.Mode]++
+			c.stir[s.StirOff]++
 		}
 	}
 	return c
@@ -210,6 +213,9 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(f.d.blind, float64(c.blind[ReasonLate]), string(ReasonLate))
 	gauge(f.d.blind, float64(c.blind[ReasonNotVisited]), string(ReasonNotVisited))
+	for _, why := range []string{StirIntraOnly, StirPadded, StirNoisy, StirVisits, StirConfig} {
+		gauge(f.d.stirOff, float64(c.stir[why]), why)
+	}
 	for _, mode := range modes {
 		gauge(f.d.modes, float64(c.modes[mode]), string(mode))
 	}

@@ -179,7 +179,9 @@ func (a *app) openRecord(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.importer = &importing{store: a.cameras}
+	if a.importer, err = newImporting(a.cameras, a.cfg.Templates); err != nil {
+		return err
+	}
 	if a.cfg.Canary.Enabled {
 		if a.canary, err = newCanary(time.Duration(a.cfg.Canary.Interval), a.part("canary"), a.registry); err != nil {
 			return err

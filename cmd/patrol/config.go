@@ -29,18 +29,20 @@ var defaultConfig string
 
 // Config is the gateway's one strict file.
 type Config struct {
-	Site        SiteConfig    `yaml:"site"`
-	Data        string        `yaml:"data"`
-	Log         LogConfig     `yaml:"log"`
-	Wall        WallConfig    `yaml:"wall"`
-	Metrics     MetricsConfig `yaml:"metrics"`
-	Key         SecretRef     `yaml:"key"`
-	Patrol      PatrolConfig  `yaml:"patrol"`
-	Detect      DetectConfig  `yaml:"detect"`
-	Canary      CanaryConfig  `yaml:"canary"`
-	Severity    Severities    `yaml:"severity"`
-	Departments []Department  `yaml:"departments"`
-	Sinks       []SinkConfig  `yaml:"sinks"`
+	Site    SiteConfig    `yaml:"site"`
+	Data    string        `yaml:"data"`
+	Log     LogConfig     `yaml:"log"`
+	Wall    WallConfig    `yaml:"wall"`
+	Metrics MetricsConfig `yaml:"metrics"`
+	Key     SecretRef     `yaml:"key"`
+	// Templates is a file of vendors' stream addresses.
+	Templates   string       `yaml:"templates"`
+	Patrol      PatrolConfig `yaml:"patrol"`
+	Detect      DetectConfig `yaml:"detect"`
+	Canary      CanaryConfig `yaml:"canary"`
+	Severity    Severities   `yaml:"severity"`
+	Departments []Department `yaml:"departments"`
+	Sinks       []SinkConfig `yaml:"sinks"`
 }
 
 // SiteConfig says where the gateway stands.

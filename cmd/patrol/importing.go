@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"videopatrol/inventory"
 	"videopatrol/inventory/geo"
@@ -21,6 +22,22 @@ type importing struct {
 	store *inventorysql.Store
 	// templates are the vendors' addresses; nil means the built-in ones.
 	templates *importer.Templates
+}
+
+// newImporting reads the site's templates, if it has any.
+func newImporting(store *inventorysql.Store, templates string) (*importing, error) {
+	i := &importing{store: store}
+	if templates == "" {
+		return i, nil
+	}
+	b, err := os.ReadFile(templates) //nolint:gosec // the configuration names it
+	if err == nil {
+		i.templates, err = importer.ParseTemplates(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	return i, nil
 }
 
 // Import implements wall.Importer.

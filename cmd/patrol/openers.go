@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"videopatrol/streams"
 	"videopatrol/streams/rtsp"
 	"videopatrol/streams/still"
@@ -27,12 +29,26 @@ func (a *app) openers() (streams.Openers, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.registry.MustRegister(strays(video)...)
 	pictures, err := still.New(still.Options{TLS: &tls.Config{RootCAs: all, MinVersion: tls.VersionTLS12}})
 	if err != nil {
 		return nil, err
 	}
 	a.onClose(func() error { pictures.Close(); return nil })
 	return streams.Openers{"rtsp": video, "rtsps": video, "http": pictures, "https": pictures}, nil
+}
+
+// strays count what cameras send that belongs to nothing.
+func strays(o *rtsp.Opener) []prometheus.Collector {
+	counter := func(name, help string, value func(rtsp.Strays) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "patrol_stray_" + name + "_total", Help: help},
+			func() float64 { return float64(value(o.Strays())) })
+	}
+	return []prometheus.Collector{
+		counter("bytes", "Bytes between a camera's frames that belong to no frame and no message.", func(s rtsp.Strays) uint64 { return s.Bytes }),
+		counter("frames", "Frames of a camera on a channel that was not set up, or before it was asked to play.", func(s rtsp.Strays) uint64 { return s.Frames }),
+		counter("packets", "Packets of a camera that are no RTP, or of another payload type or source.", func(s rtsp.Strays) uint64 { return s.Packets }),
+	}
 }
 
 // readCAs reads a PEM file of private CAs: by themselves, and together with the

@@ -40,7 +40,8 @@ type Options struct {
 	// read, at most 64 KiB of it, without the password; what names the request.
 	// It is called on Open's goroutine.
 	Kept func(camera, what string, b []byte)
-	// Dial connects; default net.Dialer.
+	// Dial connects; default a net.Dialer that waits 5 s: two lost SYNs, and not
+	// so long that an address without an answer holds its host's handshakes.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -73,7 +74,7 @@ func New(o Options) (*Opener, error) {
 		o.LowWater = 16 << 10
 	}
 	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
+		o.Dial = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
 	}
 	if o.Kept == nil {
 		o.Kept = func(string, string, []byte) {}
