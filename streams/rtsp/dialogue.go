@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"videopatrol/inventory"
 )
@@ -18,6 +19,8 @@ const (
 	// maxResends is how often one request is sent again with an answer to a
 	// challenge: once for the login, once for a nonce that became stale.
 	maxResends = 2
+	// writeWithin bounds how long a request may wait to be written.
+	writeWithin = 2 * time.Second
 )
 
 // dialogue is the text of one RTSP conversation, between the library and the
@@ -77,10 +80,20 @@ func (d *dialogue) Write(p []byte) (int, error) {
 	d.last = q
 	wire := d.sign()
 	d.mu.Unlock()
-	if _, err := d.Conn.Write(wire); err != nil {
+	if err := d.send(wire); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// send writes a request. The system takes one at once from whoever is alive;
+// only a camera that reads nothing makes it wait, and Close with it.
+func (d *dialogue) send(wire []byte) error {
+	if err := d.Conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
+	}
+	_, err := d.Conn.Write(wire)
+	return err
 }
 
 // parseRequest reads what the library writes: one whole request without body.
@@ -264,7 +277,7 @@ func (d *dialogue) response() (more bool, err error) {
 	d.in, d.looked, d.need = d.in[d.need:], 0, 0
 
 	if again := d.hear(lines, whole, whole[end+size:]); again != nil {
-		_, err = d.Conn.Write(again)
+		err = d.send(again)
 	}
 	return false, err
 }
