@@ -89,7 +89,7 @@ func (d *dialogue) Write(p []byte) (int, error) {
 // send writes a request. The system takes one at once from whoever is alive;
 // only a camera that reads nothing makes it wait, and Close with it.
 func (d *dialogue) send(wire []byte) error {
-	if err := d.Conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+	if err := d.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return err
 	}
 	_, err := d.Conn.Write(wire)

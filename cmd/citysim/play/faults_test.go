@@ -36,7 +36,7 @@ func TestFaultsOfTheCatalogue(t *testing.T) {
 		go func() { ended <- s.Wait() }()
 		defer func() {
 			s.Close()
-			_ = <-ended // it was asked to end
+			<-ended //nolint:errcheck // it was asked to end
 		}()
 		select {
 		case u := <-units:
