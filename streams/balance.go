@@ -13,6 +13,8 @@ const (
 	// share is how much of a budget the patrol plans with: the rest is for
 	// those that failed and try again.
 	share = 0.85
+	// workShare is the same for the detectors, who have nothing to try again.
+	workShare = 0.95
 	// visitBytes is what a visit is thought to receive before one was made.
 	visitBytes = 70_000
 )
@@ -115,7 +117,7 @@ func (b *balance) weigh(d *demand, budget Budget, work Work, now time.Time) *bal
 		for t, often := range d.samples {
 			busy[t] = often * work.Cost.Seconds()
 		}
-		for t, s := range relax(busy, share*float64(work.Lanes)) {
+		for t, s := range relax(busy, workShare*float64(work.Lanes)) {
 			need[t] = max(need[t], s)
 		}
 		to.use["workers"] = sum(busy) / float64(work.Lanes)

@@ -163,18 +163,19 @@ func relax(demand map[inventory.Tier]float64, capacity float64) stretch {
 	return s
 }
 
-// ease moves from the stretch that is in force to the one that is needed: up
-// at once, down by a tenth at a time, and not at all for a change that nobody
-// would notice, so that cameras do not swing between two modes.
+// ease moves from the stretch that is in force to the one that is needed, step
+// by step, so that a burst such as a start passes before much has changed; and
+// not at all for a change that nobody would notice, so that cameras do not swing
+// between two modes.
 func ease(was, need stretch) stretch {
 	s := stretch{}
 	for _, t := range inventory.Tiers() {
 		from, to := was.of(t), need.of(t)
 		switch {
 		case to > from*1.05:
-			s[t] = math.Ceil(to*20) / 20
+			s[t] = min(math.Ceil(to*20)/20, from*1.5)
 		case to < from*0.9:
-			s[t] = max(1, from*0.9)
+			s[t] = max(1, to, from*0.75)
 		case to == 1 && from < 1.12:
 			s[t] = 1
 		default:

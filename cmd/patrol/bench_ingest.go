@@ -245,7 +245,7 @@ func (o *ingestOptions) run(ctx context.Context, stderr io.Writer, c *city, mode
 	var w watched
 	begin := time.Now()
 	if o.decode {
-		g, err := startGateway(ctx, stderr, dir, gatewayOptions{mode: mode, oneHost: line != nil})
+		g, err := startGateway(ctx, stderr, dir, gatewayOptions{mode: mode, oneHost: line != nil, often: float64(c.cameras) / o.interval.Seconds()})
 		if err != nil {
 			return row, err
 		}

@@ -136,7 +136,14 @@ type gatewayOptions struct {
 	// oneHost tells that all cameras share an address, which must not make
 	// them wait for each other.
 	oneHost bool
+	// often is how many samples a second the cameras are to give: the budget of
+	// dials is made to allow it with room to spare, as whoever asks for so many
+	// would. 0 leaves the default.
+	often float64
 }
+
+// dialsFor is the dial budget of a bench, for each sample that is wanted.
+const dialsFor = 1.3
 
 // config is the gateway's configuration over a data folder.
 func (o gatewayOptions) config(data string) string {
@@ -146,6 +153,9 @@ func (o gatewayOptions) config(data string) string {
 	}
 	if o.oneHost {
 		patrol = append(patrol, fmt.Sprintf("dials_per_host: %d", DefaultConfig().Patrol.Dials))
+	}
+	if rate := dialsFor * o.often; rate > DefaultConfig().Patrol.DialRate {
+		patrol = append(patrol, fmt.Sprintf("dial_rate: %.0f", rate))
 	}
 	return fmt.Sprintf(`data: %s
 wall: {listen: 127.0.0.1:0}

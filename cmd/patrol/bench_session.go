@@ -62,6 +62,11 @@ func benchSession(ctx context.Context, stdout io.Writer, cameras []benchCamera, 
 	if o.oneHost {
 		p.DialsPerHost = p.Dials
 	}
+	often := 0.0
+	for _, c := range cameras {
+		often += 1 / c.interval.Seconds()
+	}
+	p.DialRate = max(p.DialRate, dialsFor*often)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	sink := &forgetter{}
