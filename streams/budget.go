@@ -133,6 +133,10 @@ type stretch map[inventory.Tier]float64
 // of is at least 1.
 func (s stretch) of(t inventory.Tier) float64 { return max(1, s[t]) }
 
+// fits is how much above a capacity still is it, so that what rounding leaves
+// moves nobody.
+const fits = 1 + 1e-9
+
 // relax returns by how much intervals must grow so that a demand, which falls
 // as they grow, fits a capacity: those of the lowest tier first. What is still
 // too much when every tier gave its most is shared by all alike, so that no
@@ -145,7 +149,7 @@ func relax(demand map[inventory.Tier]float64, capacity float64) stretch {
 	}
 	for _, t := range []inventory.Tier{inventory.TierLow, inventory.TierNormal, inventory.TierHigh} {
 		d := demand[t]
-		if left <= capacity || d <= 0 {
+		if left <= capacity*fits || d <= 0 {
 			continue
 		}
 		rest := left - d // of the other tiers
@@ -155,7 +159,7 @@ func relax(demand map[inventory.Tier]float64, capacity float64) stretch {
 		}
 		left = rest + d/s[t]
 	}
-	if left > capacity && capacity > 0 {
+	if left > capacity*fits && capacity > 0 {
 		for _, t := range inventory.Tiers() {
 			s[t] = s.of(t) * left / capacity
 		}
