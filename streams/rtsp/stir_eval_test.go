@@ -292,8 +292,8 @@ func hits(curve [][2]float64, alarms float64) float64 {
 // TestStirROC measures how well the score tells groups in which something moves
 // from those in which nothing does.
 func TestStirROC(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it encodes footage")
+	if testing.Short() || slow > 1 {
+		t.Skip("it encodes footage on one goroutine: for a run without -short and -race")
 	}
 	clips, encodings := 1, 2
 	if stirAll() {
@@ -600,8 +600,8 @@ func first(looks []float64, h span) float64 {
 // TestStirGain patrols, and measures how much sooner things are looked at, and
 // at what price.
 func TestStirGain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it encodes footage")
+	if testing.Short() || slow > 1 {
+		t.Skip("it encodes footage on one goroutine: for a run without -short and -race")
 	}
 	clips, encodings, rounds, intervals := 1, 2, 4, []float64{10}
 	if stirAll() {
