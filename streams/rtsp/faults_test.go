@@ -241,7 +241,7 @@ func (w *ward) run(rounds int) {
 		opener = byUDP{o}
 	}
 	w.m, err = streams.New(streams.Options{
-		Opener: opener, Sink: w, StartWithin: time.Second, BackoffMin: time.Second, BackoffMax: time.Second,
+		Opener: opener, Sink: w, StartWithin: time.Second, BackoffMin: slow * time.Second, BackoffMax: slow * time.Second,
 		// A rest that is longer than a key unit stays fresh, or the reason of a
 		// short break would never show.
 		Rand:     func() float64 { return 0.8 },
