@@ -336,3 +336,27 @@ func TestStills(t *testing.T) {
 		b.is("a", streams.StateOnline, streams.ReasonNone)
 	})
 }
+
+// TestWhoGoesPassesTheTurnOn: a camera that leaves the inventory while it is next
+// at a recorder, and waits for a dial, does not leave its siblings waiting.
+func TestWhoGoesPassesTheTurnOn(t *testing.T) {
+	ids := []string{"a", "b", "c", "d"}
+	for _, gone := range ids { // whichever is next
+		var all, left []inventory.Camera
+		for _, id := range ids {
+			c := camera(id, "nvr")
+			if all = append(all, c); id != gone {
+				left = append(left, c)
+			}
+		}
+		o := streams.Options{StartWithin: time.Nanosecond, Budget: streams.Budget{DialRate: 0.1, DialsPerHost: 1}}
+		patrol(t, o, all, func(b *bench) {
+			after(5 * time.Second)
+			b.want(left...)
+			after(2 * time.Minute)
+			for _, c := range left {
+				b.is(c.ID, streams.StateOnline, streams.ReasonNone)
+			}
+		})
+	}
+}

@@ -110,7 +110,24 @@ func (s *schedule) drop(l *loop) bool {
 	if l.turn.queue == nil {
 		return false
 	}
+	wasReady := l.turn.queue == &s.ready
 	l.turn.queue.remove(l)
+	if wasReady && l.host != nil && s.unpark(l.host) {
+		s.wake()
+	}
+	return true
+}
+
+// unpark lets the next of those that wait for a handshake slot of a host have
+// its try, and tells whether there was one. Whoever leaves the ready queue
+// without a handshake passes its turn on by it. s.mu is held.
+func (s *schedule) unpark(h *host) bool {
+	if h.parked.Len() == 0 {
+		return false
+	}
+	l := h.parked.first()
+	h.parked.remove(l)
+	s.ready.add(l)
 	return true
 }
 
@@ -136,11 +153,7 @@ func (s *schedule) handshaken(h *host) {
 	s.mu.Lock()
 	s.ledger.dialling.Add(-1)
 	h.dialling--
-	if h.parked.Len() > 0 {
-		l := h.parked.first()
-		h.parked.remove(l)
-		s.ready.add(l)
-	}
+	s.unpark(h)
 	s.mu.Unlock()
 	s.wake()
 }
@@ -156,7 +169,6 @@ func (s *schedule) next(now time.Time) (begin []*loop, wait time.Duration) {
 		s.later.remove(l)
 		s.ready.add(l)
 	}
-	wait = -1
 	for s.ready.Len() > 0 {
 		l := s.ready.first()
 		h := l.host
@@ -173,6 +185,7 @@ func (s *schedule) next(now time.Time) (begin []*loop, wait time.Duration) {
 				s.ready.remove(l)
 				l.turn.at = now.Add(d)
 				s.later.add(l)
+				s.unpark(h)
 				continue
 			}
 			r := s.rate.ReserveN(now, 1)
@@ -186,7 +199,7 @@ func (s *schedule) next(now time.Time) (begin []*loop, wait time.Duration) {
 		s.ready.remove(l)
 		begin = append(begin, l)
 	}
-	return begin, s.untilLater(now, wait)
+	return begin, s.untilLater(now, -1)
 }
 
 // untilLater is the shorter of wait and the time until a loop becomes due.
