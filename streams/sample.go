@@ -113,6 +113,33 @@ type Receiver struct {
 	Dropped func(r Reason, why string)
 }
 
+// Complete returns the receiver with all that it left out, Delta apart: an
+// opener then calls what it likes.
+func (r Receiver) Complete() Receiver {
+	if r.Want == nil {
+		r.Want = func(time.Time) bool { return true }
+	}
+	if r.Unit == nil {
+		r.Unit = func(Unit) {}
+	}
+	if r.Opened == nil {
+		r.Opened = func(Description) {}
+	}
+	if r.KeySeen == nil {
+		r.KeySeen = func(time.Time) {}
+	}
+	if r.Received == nil {
+		r.Received = func(int) {}
+	}
+	if r.Hold == nil {
+		r.Hold = func(int) bool { return true }
+	}
+	if r.Dropped == nil {
+		r.Dropped = func(Reason, string) {}
+	}
+	return r
+}
+
 // Opener opens sessions by one protocol.
 type Opener interface {
 	// Open dials and starts playing. Its error carries a Reason (ReasonOf).

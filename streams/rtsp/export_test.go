@@ -26,7 +26,7 @@ func NewConn(c net.Conn, received func(int)) *Conn {
 
 // NewFramedConn wraps a connection that plays an H.264 track on a channel.
 func NewFramedConn(c net.Conn, channel int, r streams.Receiver, params ...[]byte) *Conn {
-	r = complete(r)
+	r = r.Complete()
 	b := NewConn(c, r.Received)
 	b.frames = &frames{strays: new(strays), channel: channel, payload: 96, video: NewAssembler(false, r, params...), clock: &senderClock{}}
 	return b
@@ -99,7 +99,7 @@ type Assembler = assembler
 
 // NewAssembler makes one, with parameter sets as if from the SDP.
 func NewAssembler(h265 bool, r streams.Receiver, params ...[]byte) *Assembler {
-	a := newAssembler(h265, complete(r))
+	a := newAssembler(h265, r.Complete())
 	for _, p := range params {
 		a.setParam(p)
 	}
@@ -165,7 +165,7 @@ func Fingerprint(server string, sdp, certificate []byte) string {
 type MJPEG = mjpeg
 
 // NewMJPEG makes one.
-func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(complete(r)) }
+func NewMJPEG(r streams.Receiver) *MJPEG { return newMJPEG(r.Complete()) }
 
 // Push hands it a packet.
 func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {

@@ -114,7 +114,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.o.Handshake)
 	defer cancel()
-	r = complete(r)
+	r = r.Complete()
 	for _, transport := range transports {
 		h := &handshake{o: &o.o, turns: o.turns, strays: &o.strays, t: t, u: u, addr: addr, r: r, stage: stageDial, transport: transport}
 		var s *session
@@ -179,32 +179,6 @@ func (s *session) Wait() error {
 
 // Close implements streams.Session. It sends TEARDOWN.
 func (s *session) Close() { s.client.Close() }
-
-// complete gives a receiver what it left out.
-func complete(r streams.Receiver) streams.Receiver {
-	if r.Want == nil {
-		r.Want = func(time.Time) bool { return true }
-	}
-	if r.Unit == nil {
-		r.Unit = func(streams.Unit) {}
-	}
-	if r.Opened == nil {
-		r.Opened = func(streams.Description) {}
-	}
-	if r.KeySeen == nil {
-		r.KeySeen = func(time.Time) {}
-	}
-	if r.Received == nil {
-		r.Received = func(int) {}
-	}
-	if r.Hold == nil {
-		r.Hold = func(int) bool { return true }
-	}
-	if r.Dropped == nil {
-		r.Dropped = func(streams.Reason, string) {}
-	}
-	return r
-}
 
 // parseURL checks an address, and returns its host and port, too. The library
 // never hears of the login: the dialogue sends it.

@@ -209,7 +209,7 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 		return nil, streams.Errorf(streams.ReasonConfig, "a certificate is pinned and the address is not https://: write https://, or clear the pin")
 	}
 	v := &visit{
-		o: o, t: t, u: u, r: complete(r), cancel: cancel,
+		o: o, t: t, u: u, r: r.Complete(), cancel: cancel,
 		note: o.memory.take(t.Camera, t.URL, t.Login), line: o.line(strings.ToLower(t.Link.Pin)),
 	}
 	err = v.run(ctx)
@@ -219,30 +219,6 @@ func (o *Opener) Open(ctx context.Context, t streams.Target, r streams.Receiver)
 		return nil, err
 	}
 	return taken{}, nil
-}
-
-// complete gives a receiver what it left out. Want is not asked: a visit is
-// for one picture.
-func complete(r streams.Receiver) streams.Receiver {
-	if r.Unit == nil {
-		r.Unit = func(streams.Unit) {}
-	}
-	if r.Opened == nil {
-		r.Opened = func(streams.Description) {}
-	}
-	if r.KeySeen == nil {
-		r.KeySeen = func(time.Time) {}
-	}
-	if r.Received == nil {
-		r.Received = func(int) {}
-	}
-	if r.Hold == nil {
-		r.Hold = func(int) bool { return true }
-	}
-	if r.Dropped == nil {
-		r.Dropped = func(streams.Reason, string) {}
-	}
-	return r
 }
 
 // parseURL checks an address.
