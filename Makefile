@@ -48,7 +48,7 @@ test: setup ui ## Run every test
 	go test -timeout 15m -run '^TestStir' ./streams/rtsp
 	go test -race -timeout 15m ./cmd/patrol
 
-bench: build ## Run the benchmarks, and 100 resident cameras beside the simulator
+bench: build ## Run the benchmarks, and patrol 100 simulated cameras beside the usual ways
 	go test -run '^$$' -bench . -benchmem ./...
 	bin/patrol bench ingest --cameras 100
 

@@ -87,6 +87,8 @@ type loop struct {
 }
 
 const (
+	// heldBack is how late a visit begins when the budgets are to blame.
+	heldBack = 2 * time.Second
 	// dropsToTell is how many wanted key units in a row must be lost before
 	// the camera counts as degraded: one lost packet is weather.
 	dropsToTell = 3
@@ -158,12 +160,19 @@ func (l *loop) upcoming() time.Time {
 }
 
 // begun notes that the loop left the schedule for a visit.
-func (l *loop) begun() {
+func (l *loop) begun(now time.Time) {
 	if l.host != nil {
 		l.host.resumed(l)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	due := l.due
+	if l.planned.After(due) {
+		due = l.planned
+	}
+	if !due.IsZero() && l.f.failures == 0 && now.Sub(due) > heldBack {
+		l.attention.blind(now, ReasonBudget) // should the sample come too late
+	}
 	l.nextTry = time.Time{}
 }
 

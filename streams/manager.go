@@ -224,7 +224,7 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // begin makes a visit that the schedule chose, on a goroutine of its own.
 func (m *Manager) begin(l *loop) {
-	l.begun()
+	l.begun(time.Now())
 	m.children.Go(l.run)
 }
 
