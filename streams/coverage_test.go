@@ -178,7 +178,7 @@ func TestAnHour(t *testing.T) {
 			text, _ := scrape(t, reg)
 			for _, want := range []string{
 				`patrol_coverage_ratio{grid="cell-1"} 0.49`, `patrol_coverage_ratio{grid="cell-2"} 0.8`,
-				`patrol_coverage_minutes_total{outcome="blind"} 76`, `patrol_coverage_minutes_total{outcome="watched"} 164`,
+				`patrol_coverage_seconds_total{outcome="blind"} 4560`, `patrol_coverage_seconds_total{outcome="watched"} 9840`,
 			} {
 				if !strings.Contains(text, want) {
 					t.Errorf("no %s in the metrics", want)

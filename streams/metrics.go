@@ -97,7 +97,7 @@ func newFleetDescs() fleetDescs {
 		age:      desc("sample_age_seconds", "Age of the newest analysed picture, over cameras; of the patrol itself where there is none yet.", "tier"),
 		grid:     desc("grid_cameras", "Cameras by first-level grid cell and state.", "grid", "state"),
 		ratio:    desc("coverage_ratio", "Share of the camera-minutes of the last full hour that were watched, by first-level grid cell; excused ones are left out.", "grid"),
-		minutes:  desc("coverage_minutes_total", "Camera-minutes closed, by outcome: watched, blind, or excused by planned maintenance.", "outcome"),
+		minutes:  desc("coverage_seconds_total", "Time of cameras whose minutes are closed, by outcome: watched, blind, or excused by planned maintenance.", "outcome"),
 	}
 }
 
@@ -230,7 +230,7 @@ func (f *fleet) Collect(ch chan<- prometheus.Metric) {
 	}
 	minutes, ratios := f.m.coverage.counted()
 	for i, outcome := range []string{"watched", "blind", "excused"} {
-		ch <- prometheus.MustNewConstMetric(f.d.minutes, prometheus.CounterValue, minutes[i], outcome)
+		ch <- prometheus.MustNewConstMetric(f.d.minutes, prometheus.CounterValue, 60*minutes[i], outcome)
 	}
 	for cell, v := range ratios {
 		gauge(f.d.ratio, v, cell)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 
 	"videopatrol/inventory"
@@ -58,6 +59,10 @@ func TestMetrics(t *testing.T) {
 		after(time.Minute)
 		b.m.Report(streams.Verdict{Camera: "dark", At: time.Now(), Reason: streams.ReasonDark})
 		got, _ := scrape(t, reg)
+		problems, err := promlint.New(strings.NewReader(got)).Lint() // what promtool checks
+		if err != nil || len(problems) > 0 {
+			t.Errorf("metrics that are not as Prometheus wants them: %v %v", problems, err)
+		}
 		golden := filepath.Join("testdata", "metrics.txt")
 		if *update {
 			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
