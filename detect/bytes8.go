@@ -13,8 +13,6 @@ const (
 
 func load8(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }
 
-func store8(p []byte, v uint64) { binary.LittleEndian.PutUint64(p, v) }
-
 // spread returns eight times the same byte.
 func spread(b byte) uint64 { return uint64(b) * 0x0101010101010101 }
 
@@ -27,9 +25,6 @@ func max8(a, b uint64) uint64 {
 	least := (a&^b | ^(a^b)&t) & tops
 	return b ^ (a^b)&(least|(least-least>>7))
 }
-
-// over8 returns by how much each byte of a is greater than that of b, else 0.
-func over8(a, b uint64) uint64 { return max8(a, b) - b }
 
 // apart8 returns the sum of the differences of each two bytes.
 func apart8(a, b uint64) int {
@@ -63,60 +58,4 @@ func texture(p []byte, w int) int {
 		row = below
 	}
 	return sum
-}
-
-// extremes takes the least and the greatest of each pixel of a w × h plane and
-// its eight neighbours.
-func extremes(s *scratch, lo, hi, src []byte, w, h int) {
-	for y := range h {
-		extremesInRow(s.low[y*w:][:w], s.top[y*w:][:w], src[y*w:][:w])
-	}
-	for y := range h {
-		up, mid, down := max(y-1, 0)*w, y*w, min(y+1, h-1)*w
-		least(lo[mid:][:w], s.low[up:][:w], s.low[mid:][:w], s.low[down:][:w])
-		greatest(hi[mid:][:w], s.top[up:][:w], s.top[mid:][:w], s.top[down:][:w])
-	}
-}
-
-// extremesInRow does so for each pixel and the two beside it.
-func extremesInRow(lo, hi, in []byte) {
-	last := len(in) - 1
-	ends := func(x int) {
-		l, r := in[max(x-1, 0)], in[min(x+1, last)]
-		lo[x], hi[x] = min(l, in[x], r), max(l, in[x], r)
-	}
-	ends(0)
-	x := 1
-	for ; x+9 <= len(in); x += 8 {
-		l, m, r := load8(in[x-1:]), load8(in[x:]), load8(in[x+1:])
-		high := max8(l, m)
-		low := l ^ m ^ high
-		store8(hi[x:], max8(high, r))
-		store8(lo[x:], low^r^max8(low, r))
-	}
-	for ; x <= last; x++ {
-		ends(x)
-	}
-}
-
-func greatest(dst, a, b, c []byte) {
-	x := 0
-	for ; x+8 <= len(dst); x += 8 {
-		store8(dst[x:], max8(max8(load8(a[x:]), load8(b[x:])), load8(c[x:])))
-	}
-	for ; x < len(dst); x++ {
-		dst[x] = max(a[x], b[x], c[x])
-	}
-}
-
-func least(dst, a, b, c []byte) {
-	x := 0
-	for ; x+8 <= len(dst); x += 8 {
-		va, vb, vc := load8(a[x:]), load8(b[x:]), load8(c[x:])
-		low := va ^ vb ^ max8(va, vb)
-		store8(dst[x:], low^vc^max8(low, vc))
-	}
-	for ; x < len(dst); x++ {
-		dst[x] = min(a[x], b[x], c[x])
-	}
 }

@@ -61,14 +61,16 @@ func gridSize(width, height int) (w, h int) {
 // scratch is working memory for one look; the looks of all watches share it.
 type scratch struct {
 	// learned is the ground's mean in whole steps.
-	learned                                  []byte
-	expect, lo, hi, xlo, xhi, low, top, fore []byte
+	learned []byte
+	// expect is the ground under the picture's light, fore the foreground, and
+	// spare whatever a step needs.
+	expect, fore, spare []byte
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *scratch) size(n int) {
-	for _, p := range []*[]byte{&s.learned, &s.expect, &s.lo, &s.hi, &s.xlo, &s.xhi, &s.low, &s.top, &s.fore} {
+	for _, p := range []*[]byte{&s.learned, &s.expect, &s.fore, &s.spare} {
 		*p = slices.Grow((*p)[:0], n)[:n]
 	}
 }
@@ -164,8 +166,8 @@ func (g *ground) findGain(s *scratch, x []byte, black int) float64 {
 // around it (3 × 3 pixels, so swaying edges and a trembling mast are no
 // foreground) by more than the threshold and its own noise, or the ground from
 // all of the picture around it, as where something slim has left. It returns
-// the share of foreground.
-func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
+// how many pixels are foreground.
+func (g *ground) compare(s *scratch, x []byte, black, threshold int) int {
 	g.gain = g.findGain(s, x, black)
 	scale := int(math.Round(g.gain * 1024))
 	offset := (black - gainOffset) << 8
@@ -174,39 +176,52 @@ func (g *ground) compare(s *scratch, x []byte, black, threshold int) float64 {
 		e := ((int(m)-offset)*scale>>10 + offset + 128) >> 8
 		expect[i] = byte(max(0, min(e, 255)))
 	}
-	extremes(s, s.lo, s.hi, s.expect, g.w, g.h)
-	extremes(s, s.xlo, s.xhi, x, g.w, g.h)
 	base := int(float64(threshold) * math.Sqrt(max(1, min(g.gain, 4))))
 	quiet := spread(byte(min(base, 255)))
 	n, i := 0, 0
 	clear(s.fore)
 	for ; i+8 <= len(x); i += 8 {
-		v, e := load8(x[i:]), load8(s.expect[i:])
-		far := max8(
-			max8(over8(load8(s.lo[i:]), v), over8(v, load8(s.hi[i:]))),
-			max8(over8(load8(s.xlo[i:]), e), over8(e, load8(s.xhi[i:]))))
+		v, e := load8(x[i:]), load8(expect[i:])
+		high := max8(v, e)
+		far := high - (v ^ e ^ high)
 		if max8(far, quiet) != quiet { // seldom: most pixels are no farther than the threshold alone
 			for j := range 8 {
-				n += g.judge(s, i+j, int(byte(far>>(8*j))), base)
+				n += g.judge(s, x, i+j, base)
 			}
 		}
 	}
 	for ; i < len(x); i++ {
-		v, e := int(x[i]), int(s.expect[i])
-		far := max(int(s.lo[i])-v, v-int(s.hi[i]), int(s.xlo[i])-e, e-int(s.xhi[i]))
-		n += g.judge(s, i, far, base)
+		n += g.judge(s, x, i, base)
 	}
-	return float64(n) / float64(max(1, len(x)-g.masked.size))
+	return n
 }
 
-// judge makes a pixel foreground that lies so far off, and returns how many
-// it made.
-func (g *ground) judge(s *scratch, i, far, base int) int {
-	if far <= base+int(g.dev[i])*3/4 || g.masked.has(i) {
+// judge makes a pixel foreground that differs so much, and returns how many it
+// made. The surroundings only bring picture and ground closer to each other.
+func (g *ground) judge(s *scratch, x []byte, i, base int) int {
+	least, v, e := base+int(g.dev[i])*3/4, int(x[i]), int(s.expect[i])
+	if abs(v-e) <= least || g.masked.has(i) {
+		return 0
+	}
+	lo, hi := g.around(s.expect, i)
+	xlo, xhi := g.around(x, i)
+	if max(lo-v, v-hi, xlo-e, e-xhi) <= least {
 		return 0
 	}
 	s.fore[i] = 255
 	return 1
+}
+
+// around returns the least and the greatest of a pixel and its neighbours.
+func (g *ground) around(p []byte, i int) (lo, hi int) {
+	cx, cy := i%g.w, i/g.w
+	least, most := p[i], p[i]
+	for y := max(cy-1, 0); y <= min(cy+1, g.h-1); y++ {
+		for _, v := range p[y*g.w+max(cx-1, 0) : y*g.w+min(cx+2, g.w)] {
+			least, most = min(least, v), max(most, v)
+		}
+	}
+	return int(least), int(most)
 }
 
 // How follow treats a pixel.

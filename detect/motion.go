@@ -43,7 +43,8 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 		return nil, nil
 	}
 	light := g.gain // how far the ground lagged behind the last picture
-	if g.compare(s, x, black, w.o.Threshold) > stirredShare {
+	fore := g.compare(s, x, black, w.o.Threshold)
+	if float64(fore) > stirredShare*float64(len(x)-g.masked.size) {
 		if g.stirred++; g.stirred >= stirredMost {
 			w.relearn()
 			g.learn(x, now)
@@ -52,12 +53,16 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	g.stirred = 0
 	light = g.gain / light
-	blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.keepPixels())
-	if err != nil {
-		return nil, fmt.Errorf("blobs: %w", err)
+	m := &motion{}
+	const closing = 9 // pixels at most that closing gaps makes of one
+	if closing*fore >= w.keepPixels() {
+		blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.keepPixels())
+		if err != nil {
+			return nil, fmt.Errorf("blobs: %w", err)
+		}
+		m.labels = labels
+		w.sort(m, s, x, blobs)
 	}
-	m := &motion{labels: labels}
-	w.sort(m, s, x, blobs)
 	tolerance := int(newTolerance * float64(w.o.Threshold))
 	for i := range w.things {
 		w.things[i].look(x, s.fore, light, tolerance, now)
@@ -207,14 +212,19 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 // would else follow the picture, and the ground would close in on whatever
 // stands there.
 func guard(s *scratch, w, h int) {
-	if !slices.ContainsFunc(s.fore, func(how byte) bool { return how != pixelQuiet }) {
-		return
-	}
-	extremes(s, s.lo, s.xhi, s.fore, w, h)
-	extremes(s, s.lo, s.hi, s.xhi, w, h)
-	for i, near := range s.hi {
-		if near != pixelQuiet && s.fore[i] == pixelQuiet {
-			s.fore[i] = pixelHeld
+	const rim = 2
+	fore := s.spare[:len(s.fore)]
+	copy(fore, s.fore)
+	for i, how := range fore {
+		if how == pixelQuiet {
+			continue
+		}
+		for y := max(i/w-rim, 0); y <= min(i/w+rim, h-1); y++ {
+			for j := y*w + max(i%w-rim, 0); j <= y*w+min(i%w+rim, w-1); j++ {
+				if s.fore[j] == pixelQuiet {
+					s.fore[j] = pixelHeld
+				}
+			}
 		}
 	}
 }

@@ -19,7 +19,7 @@ const jpegQuality = 80
 // Imaging works on pixels by OpenCV. It is not safe for concurrent use.
 type Imaging struct {
 	reducer                          reducer
-	coarse, small, smooth            gocv.Mat
+	small, smooth                    gocv.Mat
 	closed, labels, stats, centroids gocv.Mat
 	kernel                           gocv.Mat
 	i420, bgr                        gocv.Mat
@@ -33,7 +33,7 @@ var threads sync.Once
 func New() *Imaging {
 	threads.Do(oneThread)
 	m := &Imaging{
-		coarse: gocv.NewMat(), small: gocv.NewMat(), smooth: gocv.NewMat(),
+		small: gocv.NewMat(), smooth: gocv.NewMat(),
 		closed: gocv.NewMat(), labels: gocv.NewMat(), stats: gocv.NewMat(), centroids: gocv.NewMat(),
 		kernel: gocv.GetStructuringElement(gocv.MorphRect, image.Pt(3, 3)),
 		i420:   gocv.NewMat(), bgr: gocv.NewMat(),
@@ -45,7 +45,7 @@ func New() *Imaging {
 func (m *Imaging) Close() error {
 	var errs []error
 	for _, mat := range []*gocv.Mat{
-		&m.coarse, &m.small, &m.smooth, &m.closed, &m.labels, &m.stats, &m.centroids, &m.kernel, &m.i420, &m.bgr,
+		&m.small, &m.smooth, &m.closed, &m.labels, &m.stats, &m.centroids, &m.kernel, &m.i420, &m.bgr,
 	} {
 		errs = append(errs, mat.Close())
 	}
@@ -79,35 +79,28 @@ func view(p detect.Plane) (mat gocv.Mat, done func(), err error) {
 }
 
 // Shrink reduces a plane by area averaging, then smooths it over 3 × 3 pixels.
-// It first averages whole pixels, which OpenCV does several times faster than
-// parts of them.
 func (m *Imaging) Shrink(p detect.Plane, width, height int) (detect.Plane, error) {
 	if width < 1 || height < 1 || width > p.Width || height > p.Height {
 		return detect.Plane{}, fmt.Errorf("cannot reduce %d × %d pixels to %d × %d", p.Width, p.Height, width, height)
 	}
-	// What view checks must hold before squares are read.
+	// What view checks must hold before the reducer reads.
 	src, done, err := view(p)
 	if err != nil {
 		return detect.Plane{}, err
 	}
 	defer done()
-	switch k := min(p.Width/width, p.Height/height); {
-	case k > 2 && k <= maxSide:
-		coarse, coarseDone, err := view(m.reducer.reduce(p, k))
+	small := m.small
+	if canReduce(p, width, height) {
+		reduced, reducedDone, err := view(m.reducer.reduce(p, width, height))
 		if err != nil {
 			return detect.Plane{}, err
 		}
-		defer coarseDone()
-		gocv.Resize(coarse, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
-	case k > 1:
-		whole := src.Region(image.Rect(0, 0, p.Width/k*k, p.Height/k*k))
-		gocv.Resize(whole, &m.coarse, image.Pt(p.Width/k, p.Height/k), 0, 0, gocv.InterpolationArea)
-		_ = whole.Close()
-		gocv.Resize(m.coarse, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
-	default:
-		gocv.Resize(src, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
+		defer reducedDone()
+		small = reduced
+	} else {
+		gocv.Resize(src, &small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
 	}
-	gocv.GaussianBlur(m.small, &m.smooth, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)
+	gocv.GaussianBlur(small, &m.smooth, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)
 	pix, err := m.smooth.DataPtrUint8()
 	if err != nil {
 		return detect.Plane{}, err
