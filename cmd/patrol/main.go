@@ -23,7 +23,10 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(Main()) }
+func main() {
+	coalesceTimers(os.Args)
+	os.Exit(Main())
+}
 
 // Main runs the command line and returns its exit code.
 func Main() int {

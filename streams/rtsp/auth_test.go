@@ -148,6 +148,30 @@ func (p *picky) serve(c net.Conn) {
 	}
 }
 
+// TestVisitAsksLittle: a session for one key unit asks for nothing that it
+// does not need; one that stays must know how to be kept alive.
+func TestVisitAsksLittle(t *testing.T) {
+	for visit, want := range map[bool]int{true: 4, false: 5} { // DESCRIBE twice, SETUP, PLAY
+		cam := &picky{nonce: func(int) string { return "n" }, header: func(nonce string) string {
+			return `WWW-Authenticate: Digest realm="r", nonce="` + nonce + "\"\r\n"
+		}}
+		target := streams.Target{
+			URL: "rtsp://" + st.Listen(t, cam.serve) + "/", Login: inventory.Login{Username: "u", Password: "p"}, Visit: visit,
+		}
+		s, err := opener(t, rtsp.Options{}).Open(t.Context(), target, listen().receiver())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cam.mu.Lock()
+		asked := len(cam.seen)
+		cam.mu.Unlock()
+		if asked != want {
+			t.Errorf("visit %t: %d requests until it plays, want %d", visit, asked, want)
+		}
+		s.Close()
+	}
+}
+
 // TestNoncesThatChange: a fresh nonce is followed when the camera says that
 // the old one is stale, or took the login before; a wrong password is tried
 // once, for cameras lock whoever goes on.

@@ -50,7 +50,7 @@ type dialogue struct {
 	proven  bool       // the camera accepted this login before
 	unknown bool       // the camera asks for a login in no way that we know
 	answer  []byte     // the newest answer as the camera sent it, at most maxKept
-	server  string     // what it says of its software
+	server  string     // what it says of its software with the description
 	sdp     []byte     // the newest description as the camera sent it
 	noPorts bool       // it answered SETUP without its ports
 	settled bool       // it plays: answers are kept no more
@@ -413,10 +413,8 @@ func (d *dialogue) current(lines []string) bool {
 // mend makes an answer one that the library can read. mu is held.
 func (d *dialogue) mend(lines []string, body []byte) []byte {
 	describes := d.last.method == "DESCRIBE" && d.current(lines) && len(body) > 0
-	if server, ok := valueOf(lines, "Server"); ok {
-		d.server = server
-	}
 	if describes {
+		d.server, _ = valueOf(lines, "Server")
 		d.sdp = bytes.Clone(body)
 		body = repairSDP(body)
 	}

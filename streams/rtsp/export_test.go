@@ -68,8 +68,8 @@ func Walk(channel int, interval time.Duration, pieces ...[]byte) ([]Packet, stri
 	return taken, string(f.pass), Strays{s.bytes.Load(), s.frames.Load(), s.packets.Load()}
 }
 
-// Quiet counts the periods of the library that are lengthened.
-func Quiet() int { return quiet(&gortsplib.Client{}) }
+// Tuned counts the library's fields that are set behind its back.
+func Tuned() int { return quiet(&gortsplib.Client{}) + brief(&gortsplib.Client{}) }
 
 // Pace lets a wheel of its own read the connection.
 func (c *conn) Pace(batch int, latency time.Duration) error {

@@ -161,10 +161,11 @@ func TestPlayOutlivesTheLibrarysPatience(t *testing.T) {
 	}
 }
 
-// TestQuiet fails when the library has lost the fields that quiet sets.
-func TestQuiet(t *testing.T) {
-	if n := rtsp.Quiet(); n != 2 {
-		t.Errorf("%d of 2 periods were lengthened", n)
+// TestTuned fails when the library has lost the fields that quiet and brief
+// set.
+func TestTuned(t *testing.T) {
+	if n := rtsp.Tuned(); n != 3 {
+		t.Errorf("%d of 3 fields were set", n)
 	}
 }
 

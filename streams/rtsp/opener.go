@@ -141,6 +141,9 @@ func (h *handshake) open(ctx context.Context) (*session, error) {
 	if client.Transport != nil && *client.Transport == gortsplib.TransportTCP {
 		quiet(client)
 	}
+	if h.t.Visit {
+		brief(client)
+	}
 	if err := client.Start2(); err != nil {
 		return nil, streams.Errorf(streams.ReasonConfig, "%w", err)
 	}

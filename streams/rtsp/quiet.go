@@ -15,12 +15,22 @@ import (
 // whether a receiver report is to be sent, which over TCP there never is. A
 // version of the library without these fields is left as it is.
 func quiet(c *gortsplib.Client) int {
-	n, v := 0, reflect.ValueOf(c).Elem()
-	for name, d := range map[string]time.Duration{"checkTimeoutPeriod": answerWithin, "receiverReportPeriod": time.Hour} {
-		if f := v.FieldByName(name); f.IsValid() && f.Type() == reflect.TypeFor[time.Duration]() {
-			*(*time.Duration)(unsafe.Pointer(f.UnsafeAddr())) = d //nolint:gosec // a field of ours alone until Start2
-			n++
-		}
+	return set(c, "checkTimeoutPeriod", answerWithin) + set(c, "receiverReportPeriod", time.Hour)
+}
+
+// brief leaves out the library's first question, before the client starts, and
+// returns how many fields it found. The answer to OPTIONS only says how a
+// session is to be kept alive, and a visit ends before that; so it is one of
+// its seven round trips. Nothing is asked that RFC 2326 requires first.
+func brief(c *gortsplib.Client) int { return set(c, "optionsSent", true) }
+
+// set sets a field of the library's client, and returns how many there are of
+// that name and type.
+func set[T any](c *gortsplib.Client, name string, value T) int {
+	f := reflect.ValueOf(c).Elem().FieldByName(name)
+	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
+		return 0
 	}
-	return n
+	*(*T)(unsafe.Pointer(f.UnsafeAddr())) = value //nolint:gosec // a field of ours alone until Start2
+	return 1
 }
