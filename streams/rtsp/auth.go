@@ -177,6 +177,6 @@ func (c *challenge) authorization(login inventory.Login, method, uri string, cou
 
 // quoted escapes what ends a quoted string (RFC 7230 section 3.2.6), and drops
 // line ends.
-func quoted(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "", "\n", "").Replace(s)
-}
+func quoted(s string) string { return quoting.Replace(s) }
+
+var quoting = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "", "\n", "")
