@@ -17,18 +17,26 @@ const (
 	// recorder that still counts the sessions of before a broken line forgets
 	// them within a minute, and asking once more costs one handshake.
 	limitFor = time.Minute
-	// shortFor is how long its cameras go on taking turns after that.
+	// shortFor is how long its cameras go on taking turns after that, and how
+	// long one refusal waits for another one to confirm it.
 	shortFor = 10 * time.Minute
+	// hungAfter is how long a handshake may take; one that takes longer and
+	// fails is the camera's own trouble while the host was alive at most
+	// aliveFor ago. After holdsUp it is called off if others wait for it.
+	hungAfter = 2 * time.Second
+	aliveFor  = 30 * time.Second
+	holdsUp   = 4 * time.Second
 )
 
 // host is what the cameras of one address share: an NVR is one address with
 // many channels. It outlives its loops, so that an edited inventory does not
 // forget a lockout.
 type host struct {
-	// The schedule's lock guards these two: handshakes in flight, and loops
-	// that are due and wait for one of them to end.
-	dialling int
-	parked   queue
+	// The schedule's lock guards these: handshakes in flight, those of them of
+	// loops that hung the last time, and loops that are due and wait for one of
+	// either kind to end.
+	dialling, hanging int
+	parked, hung      queue
 
 	mu sync.Mutex
 	// logins by user name and password: a camera counts bad logins by
@@ -40,6 +48,12 @@ type host struct {
 	// 0 when it never refused.
 	limit      int
 	limitUntil time.Time
+	// doubted: a camera was refused while so many sessions played, and nothing
+	// has confirmed or refuted that limit yet; 0 when there is none such.
+	doubted      int
+	doubtedUntil time.Time
+	// alive is when a session was last opened.
+	alive time.Time
 	// quiet are the loops whose last visit found that the host does not answer.
 	quiet map[*loop]struct{}
 	// waiting are the loops that back off and may be woken.
@@ -54,11 +68,21 @@ type login struct {
 	dialling int
 	// proven: a session was opened with it since it last failed.
 	proven bool
+	// refused are the cameras that it failed at since they last took it. doubt
+	// is the one that did while others go on taking it, nil when none.
+	refused map[*loop]refusal
+	doubt   *loop
+}
+
+type refusal struct {
+	tries int
+	last  time.Time
 }
 
 func newHost() *host {
 	return &host{
 		parked:  queue{before: byDeadline},
+		hung:    queue{before: byDeadline},
 		logins:  make(map[inventory.Login]*login),
 		quiet:   make(map[*loop]struct{}),
 		waiting: make(map[*loop]struct{}),
@@ -92,13 +116,13 @@ func address(raw string, still bool) (string, error) {
 
 // admit decides whether a visit may dial, and counts it in; whoever was
 // admitted calls opened or refused.
-func (h *host) admit(by inventory.Login, now time.Time, rest time.Duration) error {
+func (h *host) admit(who *loop, now time.Time, rest time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := h.logins[by]
+	l := h.logins[who.want.login]
 	if l == nil {
-		l = &login{}
-		h.logins[by] = l
+		l = &login{refused: make(map[*loop]refusal)}
+		h.logins[who.want.login] = l
 	}
 	if h.limit > 0 && h.playing >= h.limit && now.Before(h.limitUntil) {
 		return Errorf(ReasonSessionLimit, "the host granted %d sessions and refused one more", h.limit)
@@ -107,6 +131,9 @@ func (h *host) admit(by inventory.Login, now time.Time, rest time.Duration) erro
 		if l.failed < authTries || l.dialling > 0 || now.Before(l.last.Add(rest)) {
 			return Errorf(ReasonAuth, "the host refused this login; it is tried again at most every %v until it changes", rest)
 		}
+	}
+	if r := l.refused[who]; r.tries >= authTries && now.Before(r.last.Add(rest)) {
+		return Errorf(ReasonAuth, "the camera refused this login, which its neighbours take; it is tried again at most every %v until it changes", rest)
 	}
 	l.dialling++
 	return nil
@@ -142,14 +169,19 @@ func (h *host) has(cameras int) {
 
 // opened notes a session and returns the siblings to wake: those that back off
 // while the host had been silent until now.
-func (h *host) opened(who *loop) (siblings []*loop) {
+func (h *host) opened(who *loop, now time.Time) (siblings []*loop) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.logins[who.want.login]
 	l.dialling--
 	l.playing++
-	l.failed, l.proven = 0, true
+	l.failed, l.proven, l.doubt = 0, true, nil
+	delete(l.refused, who)
 	h.playing++
+	h.alive = now
+	if h.playing > h.doubted {
+		h.doubted = 0
+	}
 	delete(h.quiet, who)
 	if h.playing == 1 {
 		for s := range h.waiting {
@@ -181,14 +213,53 @@ func (h *host) refused(who *loop, err error, now time.Time) (hit bool, really er
 		reason = ReasonSessionLimit
 	}
 	if reason == ReasonAuth {
-		l.failed++
-		l.last, l.proven = now, false
+		l.refuse(who, now)
 	}
 	hit = reason == ReasonSessionLimit
 	if hit && h.playing > 0 {
-		h.limit, h.limitUntil = h.playing, now.Add(limitFor)
+		h.suspect(now)
 	}
 	return hit, err
+}
+
+// refuse notes a bad login. Where other cameras take it, one that does not is
+// its own trouble; a second one before any takes it again is everybody's.
+func (l *login) refuse(who *loop, now time.Time) {
+	l.refused[who] = refusal{l.refused[who].tries + 1, now}
+	switch {
+	case !l.proven:
+		l.failed++
+		l.last = now
+	case l.doubt == nil:
+		l.doubt = who
+	case l.doubt != who:
+		l.failed, l.last, l.proven = authTries, now, false
+	}
+}
+
+// suspect takes a refusal for the host's limit when another one has gone
+// before it, and no session was opened beyond it since: a camera that lies
+// holds none of its neighbours back.
+func (h *host) suspect(now time.Time) {
+	known := h.limit > 0 && now.Before(h.limitUntil.Add(limitFor))
+	if !known && (h.doubted == 0 || !now.Before(h.doubtedUntil)) {
+		h.doubted, h.doubtedUntil = h.playing, now.Add(shortFor)
+		return
+	}
+	h.limit, h.limitUntil = h.playing, now.Add(limitFor)
+}
+
+// hangs tells whether a handshake that failed after so long is its camera's own
+// trouble.
+func (h *host) hangs(took time.Duration, now time.Time) bool {
+	return took >= hungAfter && h.lives(now)
+}
+
+// lives tells whether the host answers others.
+func (h *host) lives(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return now.Sub(h.alive) <= aliveFor
 }
 
 // abandoned takes back an admission whose visit was called off.
@@ -225,6 +296,12 @@ func (h *host) left(who *loop) {
 	defer h.mu.Unlock()
 	delete(h.waiting, who)
 	delete(h.quiet, who)
+	for _, l := range h.logins {
+		delete(l.refused, who)
+		if l.doubt == who {
+			l.doubt = nil
+		}
+	}
 }
 
 // down tells whether the host itself seems to be gone: no session plays, and
@@ -235,14 +312,21 @@ func (h *host) down() bool {
 	return h.playing == 0 && len(h.quiet) >= 2
 }
 
-// authRest returns how long a login must rest from now on; 0 when it may be
-// tried.
-func (h *host) authRest(by inventory.Login, now time.Time, rest time.Duration) time.Duration {
+// authRest returns how long a camera's login must rest from now on; 0 when it
+// may be tried.
+func (h *host) authRest(who *loop, now time.Time, rest time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l := h.logins[by]
-	if l == nil || l.failed < authTries {
+	l := h.logins[who.want.login]
+	if l == nil {
 		return 0
 	}
-	return max(0, l.last.Add(rest).Sub(now))
+	d := time.Duration(0)
+	if l.failed >= authTries {
+		d = l.last.Add(rest).Sub(now)
+	}
+	if r := l.refused[who]; r.tries >= authTries {
+		d = max(d, r.last.Add(rest).Sub(now))
+	}
+	return max(0, d)
 }

@@ -200,7 +200,7 @@ func (l *loop) failed(err error, now time.Time) time.Duration {
 	case l.f.failures < authTries:
 		wait += witnessGap // so that the second try is a second witness
 	case reason == ReasonAuth && l.host != nil:
-		wait += l.host.authRest(l.want.login, now, l.m.o.AuthRest)
+		wait += l.host.authRest(l, now, l.m.o.AuthRest)
 	default:
 		wait += l.m.o.AuthRest // only the inventory can mend it
 	}

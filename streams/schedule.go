@@ -15,6 +15,9 @@ type turn struct {
 	at, deadline time.Time
 	queue        *queue // where it waits; nil while its visit runs
 	index        int
+	// hangs: the last handshake hung while the host was alive. No more than
+	// half of a host's handshakes are such, so that its neighbours get on.
+	hangs bool
 }
 
 // queue is a heap of turns, the one that goes first on top.
@@ -112,23 +115,29 @@ func (s *schedule) drop(l *loop) bool {
 	}
 	wasReady := l.turn.queue == &s.ready
 	l.turn.queue.remove(l)
-	if wasReady && l.host != nil && s.unpark(l.host) {
+	if wasReady && l.host != nil {
+		s.unpark(l)
 		s.wake()
 	}
 	return true
 }
 
-// unpark lets the next of those that wait for a handshake slot of a host have
-// its try, and tells whether there was one. Whoever leaves the ready queue
-// without a handshake passes its turn on by it. s.mu is held.
-func (s *schedule) unpark(h *host) bool {
-	if h.parked.Len() == 0 {
-		return false
+// unpark lets the next of those that wait for a handshake slot of a loop's
+// host have its try: whoever leaves the ready queue without a handshake, or
+// ends one, passes its turn on by it. s.mu is held.
+func (s *schedule) unpark(of *loop) {
+	s.release(&of.host.parked)
+	if of.turn.hangs {
+		s.release(&of.host.hung)
 	}
-	l := h.parked.first()
-	h.parked.remove(l)
-	s.ready.add(l)
-	return true
+}
+
+func (s *schedule) release(q *queue) {
+	if q.Len() > 0 {
+		l := q.first()
+		q.remove(l)
+		s.ready.add(l)
+	}
 }
 
 // hasten makes loops due at once that wait for later.
@@ -148,12 +157,24 @@ func (s *schedule) hasten(loops []*loop, now time.Time) {
 	s.wake()
 }
 
-// handshaken gives back what a visit held for its handshake.
-func (s *schedule) handshaken(h *host) {
+// waits tells whether a loop waits for one of a host's handshakes to end.
+func (s *schedule) waits(h *host) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return h.parked.Len() > 0
+}
+
+// handshaken gives back what a visit held for its handshake, and notes whether
+// that hung.
+func (s *schedule) handshaken(l *loop, hung bool) {
 	s.mu.Lock()
 	s.ledger.dialling.Add(-1)
-	h.dialling--
-	s.unpark(h)
+	l.host.dialling--
+	if l.turn.hangs {
+		l.host.hanging--
+	}
+	s.unpark(l)
+	l.turn.hangs = hung
 	s.mu.Unlock()
 	s.wake()
 }
@@ -181,11 +202,17 @@ func (s *schedule) next(now time.Time) (begin []*loop, wait time.Duration) {
 				h.parked.add(l)
 				continue
 			}
+			if l.turn.hangs && h.hanging >= max(1, s.ledger.budget.DialsPerHost/2) {
+				s.ready.remove(l)
+				h.hung.add(l)
+				s.release(&h.parked) // there is a slot, but not for this one
+				continue
+			}
 			if d := max(h.fullFor(l, now), l.line.blockedFor(now)); d > 0 {
 				s.ready.remove(l)
 				l.turn.at = now.Add(d)
 				s.later.add(l)
-				s.unpark(h)
+				s.unpark(l)
 				continue
 			}
 			r := s.rate.ReserveN(now, 1)
@@ -194,6 +221,9 @@ func (s *schedule) next(now time.Time) (begin []*loop, wait time.Duration) {
 				return begin, s.untilLater(now, d)
 			}
 			h.dialling++
+			if l.turn.hangs {
+				h.hanging++
+			}
 			s.ledger.dialling.Add(1)
 		}
 		s.ready.remove(l)

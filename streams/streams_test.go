@@ -102,7 +102,14 @@ func (c *city) Open(ctx context.Context, t streams.Target, r streams.Receiver) (
 		default:
 		}
 	}()
-	if err := <-first; err != nil {
+	var err error
+	select {
+	case err = <-first:
+	case <-ctx.Done():
+		cancel()
+		err = ctx.Err()
+	}
+	if err != nil {
 		<-s.done
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,8 +63,10 @@ func (l *loop) visit(ctx context.Context) error {
 		_, err := address(l.want.url, l.want.mode == inventory.ModeStill)
 		return err
 	}
+	began := time.Now()
 	s, v, err := l.open(ctx)
-	l.m.schedule.handshaken(l.host)
+	now := time.Now()
+	l.m.schedule.handshaken(l, err != nil && l.host.hangs(now.Sub(began), now))
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (l *loop) open(ctx context.Context) (Session, *visit, error) {
 	}
 	now := time.Now()
 	v := &visit{l: l, began: now, mode: l.begin(now)}
-	if err := l.host.admit(l.want.login, now, l.m.o.AuthRest); err != nil {
+	if err := l.host.admit(l, now, l.m.o.AuthRest); err != nil {
 		return nil, nil, err
 	}
 	if !l.m.ledger.openSession() {
@@ -89,9 +92,10 @@ func (l *loop) open(ctx context.Context) (Session, *visit, error) {
 	v.arrived.Store(now.UnixNano())
 	v.aligned = v.once() && l.aligned(now)
 	t := Target{Camera: l.want.camera, URL: l.want.url, Login: l.want.login, Link: l.want.link, Visit: v.once()}
-	s, err := l.m.o.Opener.Open(ctx, t, v.receiver())
+	s, err := l.shake(ctx, t, v.receiver())
 	if err == nil {
-		l.m.schedule.hasten(l.host.opened(l), time.Now())
+		now := time.Now()
+		l.m.schedule.hasten(l.host.opened(l, now), now)
 		return s, v, nil
 	}
 	v.finish()
@@ -106,6 +110,30 @@ func (l *loop) open(ctx context.Context) (Session, *visit, error) {
 	}
 	return nil, nil, err
 }
+
+// shake opens the session. A handshake that hangs is called off once
+// neighbours wait for its slot, while the host answers others.
+func (l *loop) shake(ctx context.Context, t Target, r Receiver) (Session, error) {
+	hurried, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Hour, func() {
+		if l.m.schedule.waits(l.host) && l.host.lives(time.Now()) {
+			cancel(errHurried)
+			return
+		}
+		timer.Reset(time.Second)
+	})
+	timer.Reset(holdsUp)
+	defer timer.Stop()
+	s, err := l.m.o.Opener.Open(hurried, t, r)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(hurried), errHurried) {
+		return nil, Errorf(ReasonTimeout, "%w", errHurried)
+	}
+	return s, err
+}
+
+var errHurried = fmt.Errorf("the handshake took longer than %v while others of its host waited, and the host answers others", holdsUp)
 
 // begin notes the mode of the visit that begins.
 func (l *loop) begin(now time.Time) inventory.Mode {
