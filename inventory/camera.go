@@ -1,9 +1,11 @@
 package inventory
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -150,14 +152,24 @@ func Modes() []Mode { return []Mode{ModeAuto, ModeResident, ModeVisit, ModeStill
 // ZoneKind says what a zone is for.
 type ZoneKind string
 
-// The kinds of zones that have a rule.
+// The kinds of zones that have rules.
 const (
 	ZoneClosedArea ZoneKind = "closed_area" // 禁入区
 	ZoneFireLane   ZoneKind = "fire_lane"   // 消防通道
+	ZoneNoParking  ZoneKind = "no_parking"  // 禁停区
+	ZoneCrowd      ZoneKind = "crowd"       // 人群区
+	ZoneUnattended ZoneKind = "unattended"  // 物品看护区: things left or taken
+	ZoneFireWatch  ZoneKind = "fire_watch"  // 烟火监测区
+	ZoneRoad       ZoneKind = "road"        // 道路: standstill
+	ZoneWaterEdge  ZoneKind = "water_edge"  // 临水临轨区: the edge of water or a track
 )
 
 // ZoneKinds lists every kind of zone.
-func ZoneKinds() []ZoneKind { return []ZoneKind{ZoneClosedArea, ZoneFireLane} }
+func ZoneKinds() []ZoneKind {
+	return []ZoneKind{
+		ZoneClosedArea, ZoneFireLane, ZoneNoParking, ZoneCrowd, ZoneUnattended, ZoneFireWatch, ZoneRoad, ZoneWaterEdge,
+	}
+}
 
 // Zone is a polygon on the image with a purpose.
 type Zone struct {
@@ -176,6 +188,83 @@ type Zone struct {
 	// Dwell is how long something must stand before it counts; 0 means the
 	// rule's own.
 	Dwell time.Duration `json:"dwell,omitempty"`
+	// Perspective is none or two rulers, so that sizes in the zone are known
+	// at any depth.
+	Perspective []Ruler `json:"perspective,omitempty"`
+	// Preset names the rules of the zone; "" means those of its kind. Params
+	// override parameters of them, by name, as text.
+	Preset string `json:"preset,omitempty"`
+	Params Params `json:"params,omitempty"`
+}
+
+// Ruler says how tall a standing person appears whose feet are at Y, as a
+// share of the picture's height; Y is 0..1 from the top.
+type Ruler struct {
+	Y      float64 `json:"y"`
+	Height float64 `json:"height"`
+}
+
+// leastHeight keeps a person's height above nothing beyond the rulers, where
+// their line goes on.
+const leastHeight = 0.01
+
+// PersonHeight is how tall a standing person appears whose feet are at y, as a
+// share of the picture's height; false without a perspective.
+func (z Zone) PersonHeight(y float64) (float64, bool) {
+	if len(z.Perspective) != 2 {
+		return 0, false
+	}
+	a, b := z.Perspective[0], z.Perspective[1]
+	return max(leastHeight, a.Height+(b.Height-a.Height)*(y-a.Y)/(b.Y-a.Y)), true
+}
+
+// CheckPerspective tells what is wrong with the zone's rulers, or nil.
+func (z Zone) CheckPerspective() error {
+	rulers := z.Perspective
+	if len(rulers) == 0 {
+		return nil
+	}
+	if len(rulers) != 2 {
+		return fmt.Errorf("a perspective has two rulers, got %d", len(rulers))
+	}
+	for i, r := range rulers {
+		if !(r.Y >= 0 && r.Y <= 1 && r.Height > 0 && r.Height <= 1) {
+			return fmt.Errorf("ruler %d: y lies in 0..1 and height above 0 up to 1, as shares of the picture's height", i+1)
+		}
+	}
+	const apart = 0.05
+	if gap := rulers[1].Y - rulers[0].Y; gap > -apart && gap < apart {
+		return fmt.Errorf("the rulers stand at y %g and %g: at least %g of the picture must lie between them", rulers[0].Y, rulers[1].Y, apart)
+	}
+	return nil
+}
+
+// Params are values by name, as text such as "20s" or "0.3". JSON may hold
+// numbers and booleans, too.
+type Params map[string]string
+
+// UnmarshalJSON reads an object of text, numbers and booleans.
+func (p *Params) UnmarshalJSON(b []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	*p = make(Params, len(raw))
+	for name, v := range raw {
+		var text string
+		switch {
+		case len(v) > 0 && v[0] == '"':
+			if err := json.Unmarshal(v, &text); err != nil {
+				return err
+			}
+		case len(v) > 0 && strings.ContainsRune("{[n", rune(v[0])):
+			return fmt.Errorf("params: %q is %s: want text, a number or true or false", name, v)
+		default:
+			text = string(v)
+		}
+		(*p)[name] = text
+	}
+	return nil
 }
 
 // Point is a place on an image: x and y in 0..1 from the top left corner.

@@ -1,6 +1,9 @@
 package inventory
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Equal tells whether two cameras are wanted alike, login included. The
 // derived cells do not count.
@@ -17,6 +20,7 @@ func (z Zone) Equal(o Zone) bool {
 	same := z.Position == nil && o.Position == nil ||
 		z.Position != nil && o.Position != nil && *z.Position == *o.Position
 	return same && z.ID == o.ID && z.Name == o.Name && z.Kind == o.Kind && z.Dwell == o.Dwell &&
+		z.Preset == o.Preset && maps.Equal(z.Params, o.Params) && slices.Equal(z.Perspective, o.Perspective) &&
 		slices.Equal(z.Area, o.Area) && slices.EqualFunc(z.Hours, o.Hours, Hours.Equal)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,7 +27,9 @@ func example() inventory.Camera {
 		Zones: []inventory.Zone{{
 			ID: "z", Name: "zone", Kind: inventory.ZoneFireLane, Area: inventory.Polygon{{X: 0}, {X: 1}, {Y: 1}},
 			Position: &inventory.Position{Lat: 31, Lon: 121}, Dwell: time.Second,
-			Hours: []inventory.Hours{{From: 60, To: 120, Days: []time.Weekday{time.Monday}}},
+			Hours:       []inventory.Hours{{From: 60, To: 120, Days: []time.Weekday{time.Monday}}},
+			Perspective: []inventory.Ruler{{Y: 0.4, Height: 0.1}, {Y: 0.9, Height: 0.4}},
+			Preset:      "lorries", Params: inventory.Params{"dwell": "30s"},
 		}},
 		Masks: []inventory.Polygon{{{X: 0}, {X: 1}, {Y: 1}}}, Disabled: true,
 	}
@@ -87,7 +90,7 @@ func change(t *testing.T, l leaf) {
 		v.SetFloat(v.Float() + 1)
 	case reflect.Bool:
 		v.SetBool(!v.Bool())
-	case reflect.Slice, reflect.Pointer:
+	case reflect.Slice, reflect.Pointer, reflect.Map:
 		v.SetZero()
 	default:
 		t.Fatalf("%s: no change known for a %s", l.name, v.Kind())
@@ -219,5 +222,35 @@ func TestContains(t *testing.T) {
 	p := inventory.Polygon{{X: 0.2, Y: 0.2}, {X: 0.8, Y: 0.2}, {X: 0.8, Y: 0.8}, {X: 0.2, Y: 0.8}}
 	if !p.Contains(inventory.Point{X: 0.5, Y: 0.5}) || p.Contains(inventory.Point{X: 0.1, Y: 0.5}) || p.Contains(inventory.Point{X: 0.5, Y: 0.9}) {
 		t.Error("the square is not where it is")
+	}
+}
+
+func TestPersonHeight(t *testing.T) {
+	z := inventory.Zone{Perspective: []inventory.Ruler{{Y: 0.4, Height: 0.1}, {Y: 0.9, Height: 0.35}}}
+	if err := z.CheckPerspective(); err != nil {
+		t.Fatal(err)
+	}
+	for y, want := range map[float64]float64{0.4: 0.1, 0.9: 0.35, 0.5: 0.15, 1: 0.4, 0: 0.01} {
+		if got, ok := z.PersonHeight(y); !ok || got < want-1e-9 || got > want+1e-9 {
+			t.Errorf("a person at y %g is %g tall, want %g", y, got, want)
+		}
+	}
+	if _, ok := (inventory.Zone{}).PersonHeight(0.5); ok {
+		t.Error("a size is known without a perspective")
+	}
+}
+
+func TestParams(t *testing.T) {
+	var p inventory.Params
+	if err := json.Unmarshal([]byte(`{"dwell":"20s","count":8,"exact":true,"min_area":0.001}`), &p); err != nil {
+		t.Fatal(err)
+	}
+	if want := (inventory.Params{"dwell": "20s", "count": "8", "exact": "true", "min_area": "0.001"}); !maps.Equal(p, want) {
+		t.Errorf("got %v, want %v", p, want)
+	}
+	for _, bad := range []string{`{"a":[1]}`, `{"a":{}}`, `{"a":null}`, `[]`} {
+		if err := json.Unmarshal([]byte(bad), &p); err == nil {
+			t.Errorf("%s: no error", bad)
+		}
 	}
 }

@@ -165,7 +165,7 @@ func (p *planner) camera(r *row, seen ids) []Issue {
 	if f := seen.check(id, r.line); f != nil {
 		return []Issue{r.issue(columnID, f)}
 	}
-	d := draft{crs: p.o.CRS}
+	d := draft{crs: p.o.CRS, checkZone: p.o.CheckZone}
 	i, known := p.cameras[id]
 	if known {
 		d.Camera = p.have.Cameras[i]
@@ -263,6 +263,8 @@ type draft struct {
 
 	vendor, address string
 	channel         int
+
+	checkZone func(inventory.Zone) error
 }
 
 // derive makes the addresses that the row does not give from the vendor's

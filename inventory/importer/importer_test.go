@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const header = "id,name,owner,lat,lon,crs,main,sub,still,username,password,tier,interval,zones,masks,disabled\n"
 
 const (
-	zones = `[{"id":"fl1","name":"消防通道","kind":"fire_lane","area":[[0.1,0.6],[0.9,0.6],[0.5,0.9]],"dwell":"20s","lat":30.1,"lon":120.1,"hours":["22:00-06:00","08:00-09:00 mon"]}]`
+	zones = `[{"id":"fl1","name":"消防通道","kind":"fire_lane","area":[[0.1,0.6],[0.9,0.6],[0.5,0.9]],"dwell":"20s","lat":30.1,"lon":120.1,"hours":["22:00-06:00","08:00-09:00 mon"],"perspective":[{"y":0.4,"height":0.1},{"y":0.9,"height":0.35}],"preset":"lorries","params":{"min_area":0.01,"clear":"30s"}}]`
 	masks = `[[[0,0],[0.2,0],[0.2,0.1]]]`
 )
 
@@ -104,9 +104,11 @@ func TestFullRow(t *testing.T) {
 		Patrol:  inventory.Patrol{Tier: inventory.TierHigh, Interval: 30 * time.Second},
 		Zones: []inventory.Zone{{
 			ID: "fl1", Name: "消防通道", Kind: inventory.ZoneFireLane, Dwell: 20 * time.Second,
-			Area:     inventory.Polygon{{X: 0.1, Y: 0.6}, {X: 0.9, Y: 0.6}, {X: 0.5, Y: 0.9}},
-			Position: &inventory.Position{Lat: 30.1, Lon: 120.1},
-			Hours:    []inventory.Hours{{From: 1320, To: 360}, {From: 480, To: 540, Days: []time.Weekday{time.Monday}}},
+			Area:        inventory.Polygon{{X: 0.1, Y: 0.6}, {X: 0.9, Y: 0.6}, {X: 0.5, Y: 0.9}},
+			Position:    &inventory.Position{Lat: 30.1, Lon: 120.1},
+			Hours:       []inventory.Hours{{From: 1320, To: 360}, {From: 480, To: 540, Days: []time.Weekday{time.Monday}}},
+			Perspective: []inventory.Ruler{{Y: 0.4, Height: 0.1}, {Y: 0.9, Height: 0.35}},
+			Preset:      "lorries", Params: inventory.Params{"min_area": "0.01", "clear": "30s"},
 		}},
 		Masks: []inventory.Polygon{{{X: 0, Y: 0}, {X: 0.2, Y: 0}, {X: 0.2, Y: 0.1}}}, Disabled: true,
 	}
@@ -204,6 +206,14 @@ func TestFaults(t *testing.T) {
 		{"zones", `[{"id":"a","kind":"fire_lane","dwell":"long",` + p3 + `}]`, "zone_dwell", "20s"},
 		{"zones", `[{"id":"a","kind":"fire_lane","lat":30,` + p3 + `}]`, "position", "both"},
 		{"zones", `[{"id":"a","kind":"fire_lane","hours":["25:00-26:00"],` + p3 + `}]`, "zone_hours", "25:00"},
+		{"zones", `[{"id":"a","kind":"fire_lane","perspective":[{"y":0.4,"height":0.1}],` + p3 + `}]`, "zone_perspective", "two rulers"},
+		{"zones", `[{"id":"a","kind":"fire_lane","perspective":[{"y":0.4,"height":0.1},{"y":0.42,"height":0.2}],` + p3 + `}]`, "zone_perspective", "between them"},
+		{"zones", `[{"id":"a","kind":"fire_lane","perspective":[{"y":0.4,"height":0.1},{"y":0.9,"height":0}],` + p3 + `}]`, "zone_perspective", "ruler 2"},
+		{"zones", `[{"id":"a","kind":"fire_lane","params":{"min_area":[1]},` + p3 + `}]`, "json", "min_area"},
+		{"zones", `[{"id":"a","kind":"fire_lane","params":{"min area":1},` + p3 + `}]`, "zone_params", "min area"},
+		{"zones", `[{"id":"a","kind":"fire_lane","preset":"a b",` + p3 + `}]`, "zone_preset", "name"},
+		{"zones", `[{"id":"a","kind":"fire_lane","preset":"none",` + p3 + `}]`, "zone_rules", "no preset none"},
+		{"zones", `[{"id":"a","kind":"fire_lane",,}]`, "json", "at byte 31"},
 		{"masks", `[[[0,0],[1,0]]]`, "polygon", "mask 1"},
 	} {
 		cells := []string{
@@ -215,7 +225,7 @@ func TestFaults(t *testing.T) {
 				cells[i] = tt.value
 			}
 		}
-		p := cameras(t, header+line("ok", "ok", "", "30", "120", "", "", "rtsp://h/1", "", "", "", "", "", "", "", "")+line(cells...), inventory.Snapshot{}, importer.Options{})
+		p := cameras(t, header+line("ok", "ok", "", "30", "120", "", "", "rtsp://h/1", "", "", "", "", "", "", "", "")+line(cells...), inventory.Snapshot{}, importer.Options{CheckZone: checkZone})
 		if p.Report.Rejected != 1 || p.Report.New != 1 || len(p.Report.Faults) != 1 {
 			t.Errorf("%s %q: %s, %+v", tt.column, tt.value, counts(p.Report), p.Report.Faults)
 			continue
@@ -230,6 +240,14 @@ func TestFaults(t *testing.T) {
 		}
 		noSecret(t, p, "S3CRET", "CR#ET")
 	}
+}
+
+// checkZone knows one preset.
+func checkZone(z inventory.Zone) error {
+	if z.Preset != "" && z.Preset != "lorries" {
+		return fmt.Errorf("no preset %s", z.Preset)
+	}
+	return nil
 }
 
 // noSecret looks for secrets in all that a plan can bring out.

@@ -21,6 +21,9 @@ type Options struct {
 	ExpectRemoved *int
 	// Templates are the vendors' addresses; nil means DefaultTemplates.
 	Templates *Templates
+	// CheckZone tells what is wrong with the rules that a zone names, such as
+	// a preset that does not exist; nil means that nobody knows.
+	CheckZone func(inventory.Zone) error
 }
 
 // Plan is what a file would change, and what there is to say about it.

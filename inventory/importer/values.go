@@ -3,7 +3,9 @@ package importer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"regexp"
@@ -25,6 +27,8 @@ const (
 	maxURL      = 1024
 	maxZones    = 32
 	maxPoints   = 100
+	maxParams   = 16 // of a zone
+	maxParam    = 256
 )
 
 func setNothing(*draft, string) *fault { return nil }
@@ -250,6 +254,10 @@ type zoneCell struct {
 	Lat   *float64           `json:"lat,omitempty"`
 	Lon   *float64           `json:"lon,omitempty"`
 	Hours []string           `json:"hours,omitempty"`
+
+	Perspective []inventory.Ruler `json:"perspective,omitempty"`
+	Preset      string            `json:"preset,omitempty"`
+	Params      inventory.Params  `json:"params,omitempty"`
 }
 
 func setZones(d *draft, s string) *fault {
@@ -268,6 +276,11 @@ func setZones(d *draft, s string) *fault {
 		}
 		seen[c.ID] = true
 		z, f := c.zone(d.crs)
+		if f == nil && d.checkZone != nil {
+			if err := d.checkZone(z); err != nil {
+				f = faultf("zone_rules", "%s", shorten(err.Error(), 300))
+			}
+		}
 		if f != nil {
 			return faultf(f.code, "zone %d (%s): %s", i+1, show(c.ID), f.reason)
 		}
@@ -278,12 +291,26 @@ func setZones(d *draft, s string) *fault {
 }
 
 func (c zoneCell) zone(crs geo.CRS) (inventory.Zone, *fault) {
-	z := inventory.Zone{ID: c.ID, Kind: c.Kind, Area: c.Area}
+	z := inventory.Zone{ID: c.ID, Kind: c.Kind, Area: c.Area, Perspective: c.Perspective, Preset: c.Preset, Params: c.Params}
 	if !idPattern.MatchString(c.ID) {
 		return z, faultf("zone_id", "an id is 1 to 64 letters, digits, dots, underscores or hyphens")
 	}
 	if !slices.Contains(inventory.ZoneKinds(), c.Kind) {
 		return z, faultf("zone_kind", "no such kind: want one of %v", inventory.ZoneKinds())
+	}
+	if err := z.CheckPerspective(); err != nil {
+		return z, faultf("zone_perspective", "%s", err.Error())
+	}
+	if len(c.Params) > maxParams {
+		return z, faultf("zone_params", "a zone has at most %d parameters", maxParams)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		if !idPattern.MatchString(name) || len(c.Params[name]) > maxParam {
+			return z, faultf("zone_params", "the parameter %s: a name is 1 to 64 letters, digits, dots, underscores or hyphens, a value at most %d bytes", show(name), maxParam)
+		}
+	}
+	if c.Preset != "" && !idPattern.MatchString(c.Preset) {
+		return z, faultf("zone_preset", "a preset's name is 1 to 64 letters, digits, dots, underscores or hyphens")
 	}
 	if c.Name != "" {
 		if f := setText(&z.Name, c.Name); f != nil {
@@ -346,7 +373,13 @@ func strictJSON(s string, v any, example string) *fault {
 		err = fmt.Errorf("more text behind the end")
 	}
 	if err != nil {
-		return faultf("json", "the cell cannot be read (%s): want JSON such as %s", shorten(strings.TrimPrefix(err.Error(), "json: "), 200), example)
+		at := ""
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+			at = fmt.Sprintf(" at byte %d", syntax.Offset)
+		} else if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+			at = fmt.Sprintf(" at byte %d", kind.Offset)
+		}
+		return faultf("json", "the cell cannot be read%s (%s): want JSON such as %s", at, shorten(strings.TrimPrefix(err.Error(), "json: "), 200), example)
 	}
 	return nil
 }
@@ -385,7 +418,10 @@ func zonesCell(c inventory.Camera) string {
 	}
 	cells := make([]zoneCell, len(c.Zones))
 	for i, z := range c.Zones {
-		cells[i] = zoneCell{ID: z.ID, Name: z.Name, Kind: z.Kind, Area: z.Area, Dwell: duration(z.Dwell)}
+		cells[i] = zoneCell{
+			ID: z.ID, Name: z.Name, Kind: z.Kind, Area: z.Area, Dwell: duration(z.Dwell),
+			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params,
+		}
 		if z.Position != nil {
 			cells[i].Lat, cells[i].Lon = &z.Position.Lat, &z.Position.Lon
 		}

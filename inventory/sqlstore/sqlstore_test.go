@@ -70,6 +70,9 @@ func camera(id string, lat float64) inventory.Camera {
 				ID: "there", Kind: inventory.ZoneClosedArea, Area: inventory.Polygon{{X: 0, Y: 0}, {X: 1, Y: 0}, {X: 0, Y: 1}},
 				Position: &inventory.Position{Lat: 1.5, Lon: 0.5},
 				Hours:    []inventory.Hours{{From: 1320, To: 360, Days: []time.Weekday{time.Monday}}},
+
+				Perspective: []inventory.Ruler{{Y: 0.4, Height: 0.1}, {Y: 0.9, Height: 0.35}},
+				Preset:      "lorries", Params: inventory.Params{"dwell": "30s"},
 			},
 		},
 		Masks: []inventory.Polygon{{{X: 0, Y: 0}, {X: 0.1, Y: 0}, {X: 0, Y: 0.1}}},
