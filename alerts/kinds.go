@@ -21,6 +21,14 @@ func DefaultKinds() map[detect.Kind]KindInfo {
 	return map[detect.Kind]KindInfo{
 		detect.KindIntrusion:       {SeverityHigh, detect.Text{ZH: "禁入区有闯入", EN: "Intrusion into a closed area"}},
 		detect.KindFireLaneBlocked: {SeverityMedium, detect.Text{ZH: "消防通道被占用", EN: "Fire lane blocked"}},
+		detect.KindIllegalParking:  {SeverityLow, detect.Text{ZH: "禁停区有停放", EN: "Parked where parking is forbidden"}},
+		detect.KindCrowd:           {SeverityMedium, detect.Text{ZH: "人群聚集", EN: "A crowd gathers"}},
+		detect.KindObjectLeft:      {SeverityMedium, detect.Text{ZH: "有遗留物体", EN: "Something was left behind"}},
+		detect.KindObjectTaken:     {SeverityMedium, detect.Text{ZH: "有物体被移走", EN: "Something was taken away"}},
+		detect.KindFire:            {SeverityHigh, detect.Text{ZH: "发现火焰", EN: "Flame"}},
+		detect.KindSmoke:           {SeverityHigh, detect.Text{ZH: "发现烟雾", EN: "Smoke"}},
+		detect.KindStandstill:      {SeverityLow, detect.Text{ZH: "道路停滞", EN: "Standstill on a road"}},
+		detect.KindWaterEdge:       {SeverityHigh, detect.Text{ZH: "临水临轨区有人或物体", EN: "Someone or something at the edge of water or a track"}},
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 // A checkpoint is magic, the length of its notes, the notes as JSON, the
 // ground's means and deviations byte by byte, and a CRC-32 of all that.
 const (
-	checkpointMagic = "VPW1"
+	checkpointMagic = "VPW2"
 	maxCheckpoint   = 1 << 17
 )
 
@@ -25,22 +24,30 @@ var errCheckpoint = errors.New("checkpoint refused")
 
 // notes are all of a watch but its ground.
 type notes struct {
-	Camera        string                `json:"camera"`
-	Masks         []inventory.Polygon   `json:"masks"`
-	Width, Height int                   `json:",omitempty"`
-	Health        health                `json:"health"`
-	Things        []thing               `json:"things,omitempty"`
-	Zones         map[string]zoneMemory `json:"zones,omitempty"`
-	Last          time.Time             `json:"last,omitzero"`
-	Learned       bool                  `json:"learned,omitempty"`
-	Gain          float64               `json:"gain,omitempty"`
+	Camera        string              `json:"camera"`
+	Masks         []inventory.Polygon `json:"masks"`
+	Width, Height int                 `json:",omitempty"`
+	Health        health              `json:"health"`
+	Things        []thing             `json:"things,omitempty"`
+	Rules         []ruleMemory        `json:"rules,omitempty"`
+	Since         time.Time           `json:"since,omitzero"`
+	Last          time.Time           `json:"last,omitzero"`
+	Learned       bool                `json:"learned,omitempty"`
+	Gain          float64             `json:"gain,omitempty"`
 }
 
-// zoneMemory is a zone's memory with what it was a memory of.
-type zoneMemory struct {
-	Kind inventory.ZoneKind `json:"kind"`
-	Name string             `json:"name,omitempty"`
+// ruleMemory is a rule's memory with what it was a memory of.
+type ruleMemory struct {
+	Zone     string             `json:"zone"`
+	Name     string             `json:"name,omitempty"`
+	ZoneKind inventory.ZoneKind `json:"zone_kind"`
+	Rule     RuleRef            `json:"rule"`
+	Kind     Kind               `json:"kind"`
 	memory
+}
+
+func newRuleMemory(z inventory.Zone, r Rule, m memory) ruleMemory {
+	return ruleMemory{Zone: z.ID, Name: z.Name, ZoneKind: z.Kind, Rule: r.Ref, Kind: r.Kind, memory: m}
 }
 
 // Checkpoint returns what the watch remembers, at most 64 kB of it ground. A
@@ -48,16 +55,16 @@ type zoneMemory struct {
 func (w *Watch) Checkpoint() []byte {
 	n := notes{
 		Camera: w.config.Camera, Masks: w.config.Masks, Width: w.width, Height: w.height,
-		Health: w.health, Things: w.things, Zones: map[string]zoneMemory{}, Last: w.last,
+		Health: w.health, Things: w.things, Last: w.last,
 	}
-	for _, z := range w.config.Zones {
-		n.Zones[z.ID] = zoneMemory{Kind: z.Kind, Name: z.Name, memory: w.memories[z.ID]}
+	for _, r := range w.rules {
+		n.Rules = append(n.Rules, newRuleMemory(r.zone, r.Rule, w.memories[r.key()]))
 	}
 	for _, r := range w.removed {
-		n.Zones[r.zone.ID] = zoneMemory{Kind: r.zone.Kind, Name: r.zone.Name, memory: r.m}
+		n.Rules = append(n.Rules, newRuleMemory(r.zone, r.rule, r.m))
 	}
 	if w.ground != nil && w.ground.learned {
-		n.Learned, n.Gain = true, w.ground.gain
+		n.Learned, n.Gain, n.Since = true, w.ground.gain, w.ground.since
 	}
 	head, err := json.Marshal(n)
 	if err != nil { // numbers are finite and times are in range
@@ -103,16 +110,14 @@ func (w *Watch) Restore(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("camera %q: %w: %w", w.config.Camera, errCheckpoint, err)
 	}
-	w.memories, w.removed = map[string]memory{}, nil
-	for _, id := range slices.Sorted(maps.Keys(n.Zones)) {
-		z := n.Zones[id]
-		known := slices.ContainsFunc(w.config.Zones, func(c inventory.Zone) bool { return c.ID == id && c.Kind == z.Kind })
-		switch rule, kind, ok := ruleOf(z.Kind); {
-		case known:
-			w.memories[id] = z.memory
-		case ok && z.Running:
-			gone := inventory.Zone{ID: id, Kind: z.Kind, Name: z.Name}
-			w.removed = append(w.removed, removal{zone: gone, kind: kind, rule: rule.ID, m: z.memory})
+	w.memories, w.removed = map[ruleKey]memory{}, nil
+	for _, m := range n.Rules {
+		was := compiled{zone: inventory.Zone{ID: m.Zone, Kind: m.ZoneKind, Name: m.Name}, Rule: Rule{Zone: m.Zone, Ref: m.Rule, Kind: m.Kind}}
+		switch {
+		case slices.ContainsFunc(w.rules, was.same):
+			w.memories[was.key()] = m.memory
+		case m.Running:
+			w.removed = append(w.removed, removal{zone: was.zone, rule: was.Rule, m: m.memory})
 		}
 	}
 	w.adoptRunning(w.config)
@@ -132,7 +137,7 @@ func (w *Watch) Restore(b []byte) error {
 	for i := range g.mean {
 		g.mean[i] = uint16(planes[i]) << 8 // whole steps stay what they are, however often
 	}
-	g.learned, g.gain = true, n.Gain
+	g.learned, g.gain, g.since = true, n.Gain, n.Since
 	return nil
 }
 
@@ -172,6 +177,11 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 	}
 	if len(planes) != want || len(n.Things) > maxThings || (n.Width == 0 && len(n.Things) > 0) {
 		return n, nil, fmt.Errorf("%d bytes of ground, want %d", len(planes), want)
+	}
+	for _, m := range n.Rules {
+		if !validName(m.Zone) || !validName(m.Rule.ID) || m.Rule.Version < 1 || !slices.Contains(Kinds(), m.Kind) || m.Hits < 0 || m.Clear < 0 {
+			return n, nil, fmt.Errorf("no memory of a rule: zone %q, rule %+v, kind %q", m.Zone, m.Rule, m.Kind)
+		}
 	}
 	if h := n.Health; h.Settle < 0 || h.Settle > settleSamples+1 || h.Count < 0 || h.Same < 0 {
 		return n, nil, errors.New("scene health out of range")

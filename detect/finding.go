@@ -11,14 +11,27 @@ import (
 // Kind is what happens in a scene. It never says who.
 type Kind string
 
-// The kinds of findings.
+// The kinds of findings; the built-in rules have the same names.
 const (
 	KindIntrusion       Kind = "intrusion"         // someone or something moves in a closed area
 	KindFireLaneBlocked Kind = "fire_lane_blocked" // something came to stand in a fire lane
+	KindIllegalParking  Kind = "illegal_parking"   // something came to stand where parking is forbidden
+	KindCrowd           Kind = "crowd"             // many people gather
+	KindObjectLeft      Kind = "object_left"       // something small was left behind
+	KindObjectTaken     Kind = "object_taken"      // something that stood there is gone
+	KindFire            Kind = "fire"              // flame
+	KindSmoke           Kind = "smoke"             // smoke
+	KindStandstill      Kind = "standstill"        // traffic stands on a road
+	KindWaterEdge       Kind = "water_edge"        // someone or something at the edge of water or a track
 )
 
 // Kinds lists every kind.
-func Kinds() []Kind { return []Kind{KindIntrusion, KindFireLaneBlocked} }
+func Kinds() []Kind {
+	return []Kind{
+		KindIntrusion, KindFireLaneBlocked, KindIllegalParking, KindCrowd, KindObjectLeft, KindObjectTaken,
+		KindFire, KindSmoke, KindStandstill, KindWaterEdge,
+	}
+}
 
 // Phase is where a condition stands.
 type Phase string
@@ -141,6 +154,12 @@ type Config struct {
 	Camera string              `json:"camera"`
 	Zones  []inventory.Zone    `json:"zones"`
 	Masks  []inventory.Polygon `json:"masks"`
+	// Rules are those of the zones, in the order of the zones; nil means the
+	// built-in presets'.
+	Rules []Rule `json:"rules,omitempty"`
+	// Invalid says why the zones' rules cannot be used; then the watch refuses
+	// the configuration rather than watch for something else.
+	Invalid string `json:"invalid,omitempty"`
 	// Interval is the time between samples.
 	Interval time.Duration `json:"interval"`
 	// TimeZone is the site's, as an IANA name, for arming hours.

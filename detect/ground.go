@@ -35,8 +35,9 @@ type ground struct {
 	w, h int
 	mean []uint16
 	dev  []uint8
-	// learned is set once warm-up has ended.
+	// learned is set once warm-up has ended, which was since.
 	learned bool
+	since   time.Time
 	// gain is the light of the newest picture over that of mean.
 	gain float64
 	// stirred counts samples in a row that look like another scene.
@@ -106,7 +107,7 @@ func (g *ground) learn(x []byte, now time.Time) bool {
 		near := min(m-seen[len(seen)/2-1], seen[len(seen)/2+1]-m)
 		g.dev[i] = uint8(min(startDev+2*int(near), maxDev))
 	}
-	g.learned, g.warm, g.gain, g.stirred = true, nil, 1, 0
+	g.learned, g.since, g.warm, g.gain, g.stirred = true, now, nil, 1, 0
 	return true
 }
 

@@ -22,6 +22,12 @@ type motion struct {
 	// ghosts are blobs where something has left that was ground.
 	ghosts []Blob
 	labels []int32
+	// plane is the reduced picture, luma its mean.
+	plane []byte
+	luma  float64
+	// detections are what a model saw, if it looked.
+	detections []Detection
+	looked     bool
 }
 
 // sighting is a blob that is something: neither light nor ground laid bare.
@@ -39,7 +45,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	dt := max(0, now.Sub(w.last))
 	w.last = now
 	if !g.learned {
-		g.learn(x, now)
+		w.fresh = g.learn(x, now)
 		return nil, nil
 	}
 	light := g.gain // how far the ground lagged behind the last picture
@@ -53,7 +59,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	g.stirred = 0
 	light = g.gain / light
-	m := &motion{}
+	m := &motion{plane: x}
 	const closing = 9 // pixels at most that closing gaps makes of one
 	if closing*fore >= w.keepPixels() {
 		blobs, labels, err := w.o.Imaging.Blobs(Plane{Pix: s.fore, Width: g.w, Height: g.h, Stride: g.w}, w.keepPixels())
@@ -104,6 +110,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			continue
 		case !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
 			m.ghosts = append(m.ghosts, b)
+			w.leave(b, m.labels)
 			continue
 		}
 		m.sightings = append(m.sightings, sighting{b, strength})
@@ -167,9 +174,20 @@ func (w *Watch) remember(m *motion, x []byte, now time.Time) {
 	}
 }
 
+// leave lets go of what a model saw standing in the ground, once the bare
+// ground shows in its place.
+func (w *Watch) leave(b Blob, labels []int32) {
+	for i := range w.things {
+		if t := &w.things[i]; t.Native && w.inside(t, b, labels) >= bareShare {
+			t.Bare = bareSamples
+		}
+	}
+}
+
 // settle marks in s.fore how the ground is to follow each pixel, and takes in
 // what is ground from now on: ghosts, and things that have not changed for
-// settleTime. What stands in a fire lane never settles.
+// settleTime. What stands where a rule looks for that never settles, and
+// where a rule misses what was taken a ghost stays until it has told.
 func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	g := w.ground
 	for i, f := range s.fore {
@@ -178,8 +196,9 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 		}
 	}
 	for _, b := range m.ghosts {
+		missed := w.missed(b, m.labels, now)
 		for i := range b.pixels(m.labels, g.w) {
-			if w.health.Settle > 0 { // nothing may be concluded yet: it will show again
+			if missed || w.health.Settle > 0 { // nothing may be concluded yet: it will show again
 				s.fore[i] = pixelHeld
 				continue
 			}
@@ -190,7 +209,7 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	for _, b := range m.sightings {
 		in := func(t thing) bool { return t.stands() && w.inside(&t, b.Blob, m.labels) >= sameShare }
 		i := slices.IndexFunc(w.things, in)
-		ripe := i >= 0 && now.Sub(w.things[i].Exact) >= settleTime && !w.inLane(&w.things[i])
+		ripe := i >= 0 && now.Sub(w.things[i].Exact) >= settleTime && !w.kept(&w.things[i])
 		held := i >= 0 || w.inRunning(b.Blob, m.labels)
 		for i := range b.pixels(m.labels, g.w) {
 			switch {
@@ -229,22 +248,30 @@ func guard(s *scratch, w, h int) {
 	}
 }
 
-// inLane tells whether a thing stands in a fire lane.
-func (w *Watch) inLane(t *thing) bool {
+// kept tells whether a thing stands where a rule looks for what stands.
+func (w *Watch) kept(t *thing) bool {
 	return slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {
-		return z.Kind == inventory.ZoneFireLane && t.share(w.areas[z.ID].has) >= zoneShare
+		return w.stands[z.ID] && t.share(w.areas[z.ID].has) >= zoneShare
 	})
 }
 
-// inRunning tells whether a blob is in a zone whose condition runs.
+// missed tells whether a rule still has to judge that something has left.
+func (w *Watch) missed(b Blob, labels []int32, now time.Time) bool {
+	return slices.ContainsFunc(w.rules, func(r compiled) bool {
+		return r.When == WhenTaken && !w.memories[r.key()].Running && now.Sub(w.ground.since) >= r.Params.Known &&
+			r.fits(w.ofPicture(b.Area), w.size(r.zone, b.Area, b.Y+b.H)) && w.touches(r.Zone, b, labels) > 0
+	})
+}
+
+// inRunning tells whether a blob is in a zone of which a condition runs.
 func (w *Watch) inRunning(b Blob, labels []int32) bool {
 	return w.inZone(b, labels, func(m memory) bool { return m.Running })
 }
 
-// inZone tells whether a blob is in a zone whose memory is such.
+// inZone tells whether a blob is in a zone of which a rule's memory is such.
 func (w *Watch) inZone(b Blob, labels []int32, such func(m memory) bool) bool {
-	return slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {
-		return such(w.memories[z.ID]) && w.touches(z.ID, b, labels) > 0
+	return slices.ContainsFunc(w.rules, func(r compiled) bool {
+		return such(w.memories[r.key()]) && w.touches(r.Zone, b, labels) > 0
 	})
 }
 

@@ -110,6 +110,6 @@ type Result struct {
 	// Undecodable says in words why the sample gave no picture; then Scene
 	// says nothing.
 	Undecodable string `json:"undecodable,omitempty"`
-	// Stages are the seconds spent: decode, scene, motion, rules, encode.
+	// Stages are the seconds spent: decode, scene, motion, objects, rules, encode.
 	Stages map[string]float64 `json:"stages,omitempty"`
 }

@@ -15,105 +15,121 @@ type told struct {
 	picture bool
 }
 
-// rule puts what one look found before the rule of each zone.
-func (w *Watch) rule(m *motion, now time.Time) []told {
+// rule puts what one look found before the rules of each zone.
+func (w *Watch) rule(m *motion, p Picture, now time.Time) []told {
 	var out []told
+	next := 0
 	for _, z := range w.config.Zones {
-		rule, kind, _ := ruleOf(z.Kind)
-		judge, present := judgeIntrusion, w.inArea
-		if z.Kind == inventory.ZoneFireLane {
-			judge, present = judgeFireLane, w.inFireLane
+		var l zoneLook
+		for first := true; next < len(w.rules) && w.rules[next].Zone == z.ID; next++ {
+			if first {
+				l, first = w.look(z, m, p, now), false
+			}
+			r := &w.rules[next]
+			before := w.memories[r.key()]
+			after, v := judgeOf(r.When)(before, w.evidence(r, &l, now))
+			w.memories[r.key()] = after
+			if v.phase == "" {
+				continue
+			}
+			began := after.Began
+			if v.phase == PhaseEnd {
+				began = before.Began
+			}
+			f := w.finding(z, r.Rule, began, now, v)
+			out = append(out, told{Finding: f, picture: v.phase != PhaseContinue || v.better})
 		}
-		e := evidence{
-			now: now, armed: z.Armed(now.In(w.zone)), settled: w.health.Settle == 0, dwell: z.Dwell,
-			present: present(z, m, now),
-		}
-		if e.dwell == 0 {
-			e.dwell = DefaultDwell
-		}
-		for _, b := range m.ghosts {
-			e.bared = e.bared || w.touches(z.ID, b, m.labels) > 0
-		}
-		before := w.memories[z.ID]
-		after, v := judge(before, e)
-		w.memories[z.ID] = after
-		if v.phase == "" {
-			continue
-		}
-		began := after.Began
-		if v.phase == PhaseEnd {
-			began = before.Began
-		}
-		f := w.finding(z, rule, kind, began, now, v)
-		out = append(out, told{Finding: f, picture: v.phase != PhaseContinue || v.better})
 	}
 	return out
 }
 
-func (w *Watch) finding(z inventory.Zone, rule RuleRef, kind Kind, began, now time.Time, v verdict) Finding {
+// evidence is what a look at a zone says to one of its rules.
+func (w *Watch) evidence(r *compiled, l *zoneLook, now time.Time) evidence {
+	e := evidence{
+		now: now, armed: r.zone.Armed(now.In(w.zone)), settled: w.health.Settle == 0, params: r.Params, left: len(l.bared) > 0,
+		looked:  l.facts.Seen && len(r.Params.Classes)+len(r.Params.Except) > 0,
+		known:   now.Sub(w.ground.since) >= r.Params.Known,
+		present: r.counting(l.present), standing: r.counting(l.standing), bared: r.counting(l.bared),
+	}
+	f := l.facts
+	switch r.When {
+	case WhenCrowd:
+		e.shows, e.proof = sum(l.present, reasonCrowd), proofQuiet
+		e.shows.share, e.shows.count = l.density, f.Count
+		if e.level = l.density / r.Params.Coverage; f.Count >= 0 {
+			e.level = f.Count / r.Params.Count
+		}
+		if f.Seen {
+			e.proof = proofSight
+		}
+		e.shows.score = 1 - math.Exp2(-e.level)
+	case WhenFlame:
+		e.level, e.shows = f.Flame/r.Params.Score, verdict{reason: reasonFlame, score: f.Flame, count: -1, boxes: l.fires.flameBoxes}
+	case WhenSmoke:
+		e.level, e.shows = f.Smoke/r.Params.Score, verdict{reason: reasonSmoke, score: f.Smoke, count: -1, boxes: l.fires.smokeBoxes}
+	case WhenExpr:
+		e.shows = sum(l.present, reasonExpr)
+		e.shows.share, e.shows.count, e.shows.score = f.Coverage, -1, 1
+		if e.proof = proofQuiet; r.asks("dwell", "standing") {
+			e.proof = proofLeft
+		}
+		holds, err := r.expr.Holds(f)
+		switch {
+		case err != nil:
+			e.level = -1 // it cannot be told: nothing begins or ends
+		case holds:
+			e.level = 1
+		}
+	default:
+	}
+	return e
+}
+
+// counting are those that a rule counts: of its sizes, and of no class that a
+// model sees and that is no reason.
+func (r *compiled) counting(all []presence) []presence {
+	return slices.DeleteFunc(slices.Clone(all), func(p presence) bool {
+		return !r.fits(p.area, p.size) || p.class != "" && !r.counts(p.class)
+	})
+}
+
+// fits tells whether something is of the sizes that a rule counts: area is a
+// share of the picture, size in standing persons.
+func (r *compiled) fits(area, size float64) bool {
+	least, most := r.Params.MinArea, r.Params.MaxArea
+	if len(r.zone.Perspective) == 2 && r.Params.MinSize+r.Params.MaxSize > 0 {
+		least, most, area = r.Params.MinSize, r.Params.MaxSize, size
+	}
+	return area >= least && (most == 0 || area <= most)
+}
+
+// counts tells whether a rule counts a class that a model sees.
+func (r *compiled) counts(class string) bool {
+	if slices.Contains(r.Params.Except, class) {
+		return false
+	}
+	return len(r.Params.Classes) == 0 || slices.Contains(r.Params.Classes, class)
+}
+
+func (w *Watch) finding(z inventory.Zone, r Rule, began, now time.Time, v verdict) Finding {
+	if len(v.boxes) > maxBoxes {
+		v.boxes = v.boxes[:maxBoxes]
+	}
 	return Finding{
-		Camera: w.config.Camera, Zone: z.ID, Rule: rule, Kind: kind, Phase: v.phase,
-		Began: began, At: now, Score: v.score, Why: explain(z, v), Boxes: v.boxes,
+		Camera: w.config.Camera, Zone: z.ID, Rule: r.Ref, Kind: r.Kind, Phase: v.phase,
+		Began: began, At: now, Score: min(1, v.score), Why: explain(z, r, v), Boxes: v.boxes,
 	}
 }
 
-// inArea lists what is in a closed area: every sighting that touches it.
-func (w *Watch) inArea(z inventory.Zone, m *motion, now time.Time) []presence {
-	var out []presence
-	area := w.areas[z.ID]
-	for _, b := range m.sightings {
-		n := w.touches(z.ID, b.Blob, m.labels)
-		if n == 0 {
-			continue
-		}
-		out = append(out, presence{
-			box:   boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h),
-			share: float64(n) / float64(area.size), score: w.score(b.Area, b.strength),
-			first: now, stills: 1, seen: true,
-		})
-	}
-	return out
-}
-
-// laneArea is the smallest thing that blocks a fire lane, as a share of the
-// picture.
-const laneArea = 0.002
-
-// inFireLane lists the things in a fire lane that are there, whether the
-// newest look saw them or something hid them.
-func (w *Watch) inFireLane(z inventory.Zone, _ *motion, _ time.Time) []presence {
-	var out []presence
-	area := w.areas[z.ID]
-	for i := range w.things {
-		t := &w.things[i]
-		in := t.share(area.has)
-		taken := in * float64(t.Area) / float64(area.size)
-		small := float64(t.Area) < laneArea*float64(w.ground.w*w.ground.h)
-		if t.Bare > 0 || small || (in < zoneShare && taken < 0.5) {
-			continue
-		}
-		out = append(out, presence{
-			box: t.box(w.ground.w, w.ground.h), share: min(1, taken), score: w.score(t.Area, 2),
-			first: t.First, stills: t.Stills, seen: t.seen(),
-		})
-	}
-	return out
-}
-
-// score weighs size and contrast: 0.5 for the smallest thing of twice the
-// threshold's contrast, nearing 1 for large and strong ones.
-func (w *Watch) score(area int, strength float64) float64 {
-	size := float64(area) / float64(w.minPixels())
-	return 1 - math.Exp2(-math.Sqrt(size)*strength/2)
-}
+// maxBoxes bounds the boxes of one finding.
+const maxBoxes = 32
 
 // tellRemoved ends the conditions of zones that are gone.
 func (w *Watch) tellRemoved(now time.Time) []told {
 	var out []told
 	for _, r := range w.removed {
 		v := verdict{phase: PhaseEnd, reason: reasonRemoved, held: now.Sub(r.m.Began), score: r.m.Best}
-		rule := RuleRef{ID: r.rule, Version: 1}
-		out = append(out, told{Finding: w.finding(r.zone, rule, r.kind, r.m.Began, now, v)})
+		out = append(out, told{Finding: w.finding(r.zone, r.rule, r.m.Began, now, v)})
 	}
 	w.removed = nil
 	return out

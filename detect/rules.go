@@ -1,45 +1,28 @@
 package detect
 
 import (
+	"slices"
 	"time"
-
-	"videopatrol/inventory"
 )
 
-// The rules, with their versions. A version changes when the same pictures
-// would give other findings.
+// The built-in rules of the first kinds, with their versions.
 var (
 	RuleIntrusion       = RuleRef{ID: "intrusion", Version: 1}
 	RuleFireLaneBlocked = RuleRef{ID: "fire_lane_blocked", Version: 1}
 )
 
-// DefaultDwell is how long something must stand in a fire lane, when the zone
-// does not say.
-const DefaultDwell = time.Minute
-
-// Tunables of the rules.
+// Tunables of the rules that no administrator needs.
 const (
-	clearSamples  = 2                // samples in a row without anything: the zone is clear
-	clearSpan     = 2 * time.Second  // and at least so long after the last sight of it
+	clearSamples  = 2                // samples in a row without it: it is over
 	continueEvery = 30 * time.Second // between continue findings
 	betterAfter   = 10 * time.Second // unless the picture got so much better
 	betterBy      = 1.25
-	strongScore   = 0.35            // one sample is enough from here on; below, two are needed
-	unknownQuiet  = 3 * time.Minute // an unknown intrusion ends after so long without any movement
+	unknownQuiet  = 3 * time.Minute // an unknown condition ends after so long without any sign
 	dwellStills   = 2               // the fewest samples that must have seen a thing stand
+	missedSamples = 2               // samples in a row without it break off what has not begun
+	takenSamples  = 3               // samples that must miss something
+	backShare     = 0.5             // so much of a place filled again: it was put back
 )
-
-// ruleOf returns the rule of a kind of zone.
-func ruleOf(k inventory.ZoneKind) (RuleRef, Kind, bool) {
-	switch k {
-	case inventory.ZoneClosedArea:
-		return RuleIntrusion, KindIntrusion, true
-	case inventory.ZoneFireLane:
-		return RuleFireLaneBlocked, KindFireLaneBlocked, true
-	default:
-		return RuleRef{}, "", false
-	}
-}
 
 // memory is what a rule remembers of its zone.
 type memory struct {
@@ -52,51 +35,72 @@ type memory struct {
 	Seen  time.Time `json:"seen,omitzero"`
 	Told  time.Time `json:"told,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`
-	// Armed is since when the zone is armed, Weak when a weak sight came,
-	// Quiet since when an unknown zone has shown nothing.
+	// Armed is since when the zone is armed, Since when what has not begun
+	// yet was first seen, Quiet since when an unknown zone has shown nothing.
 	Armed time.Time `json:"armed,omitzero"`
-	Weak  time.Time `json:"weak,omitzero"`
+	Since time.Time `json:"since,omitzero"`
 	Quiet time.Time `json:"quiet,omitzero"`
-	Clear int       `json:"clear,omitempty"`
+	// Hits counts samples that showed what has not begun yet, Clear those in a
+	// row that showed nothing.
+	Hits  int `json:"hits,omitempty"`
+	Clear int `json:"clear,omitempty"`
 	// Best is the highest score told of.
 	Best float64 `json:"best,omitempty"`
+	// Place is from where something was taken.
+	Place *Box `json:"place,omitempty"`
 }
 
-// presence is one thing in a zone.
-type presence struct {
-	box Box
-	// share is of the zone's pixels, score 0..1.
-	share, score float64
-	// first is when it came, stills in how many samples it stood there, and
-	// seen whether the newest one shows it.
-	first  time.Time
-	stills int
-	seen   bool
-}
-
-// evidence is what one trusted look says of a zone.
+// evidence is what one trusted look says to one rule.
 type evidence struct {
 	now   time.Time
 	armed bool
 	// settled is false for the first looks after a fault: they begin and end
 	// nothing.
 	settled bool
-	dwell   time.Duration
-	present []presence
-	// bared: something that had stood there since before memory has left.
-	bared bool
+	params  Params
+	// present, standing and bared are what counts of the zone's.
+	present, standing, bared []presence
+	// left: something that had stood there since before memory has left.
+	left bool
+	// looked: a model has looked for the classes that the rule names.
+	looked bool
+	// known: the place has been watched for long enough to miss something.
+	known bool
+	// level is how much there is of what a level rule looks for, as a share of
+	// what begins it; -1 when it cannot be told.
+	level float64
+	// proof says what ends a level rule's unknown condition.
+	proof proof
+	// shows is the verdict that a level rule tells.
+	shows verdict
 }
+
+// proof is what it takes to end an unknown condition.
+type proof int
+
+const (
+	proofSight proof = iota // a look that does not show it
+	proofQuiet              // no sign of it for unknownQuiet, or something has left
+	proofLeft               // something has left
+)
 
 // reason says why a verdict was reached.
 type reason string
 
 const (
-	reasonMoved    reason = "moved"    // something moves in a closed area
-	reasonStands   reason = "stands"   // something stands in a fire lane
-	reasonClear    reason = "clear"    // nothing is there any more
-	reasonQuiet    reason = "quiet"    // nothing has moved since memory began
+	reasonMoved    reason = "moved"    // something is there
+	reasonStands   reason = "stands"   // something stands there
+	reasonTaken    reason = "taken"    // something that stood there is gone
+	reasonCrowd    reason = "crowd"    // many people
+	reasonFlame    reason = "flame"    // flame
+	reasonSmoke    reason = "smoke"    // smoke
+	reasonExpr     reason = "expr"     // an expression holds
+	reasonClear    reason = "clear"    // it is over
+	reasonQuiet    reason = "quiet"    // no sign of it since memory began
+	reasonBack     reason = "back"     // something stands there again
+	reasonHeld     reason = "held"     // it has been missed for long enough
 	reasonDisarmed reason = "disarmed" // the zone's hours are over
-	reasonRemoved  reason = "removed"  // the zone was removed or became another kind
+	reasonRemoved  reason = "removed"  // the zone or rule was removed
 	reasonWait     reason = "wait"     // nothing to tell
 )
 
@@ -106,69 +110,98 @@ type verdict struct {
 	phase  Phase
 	reason reason
 	// held is how long it has lasted, share how much of the zone it takes.
-	held   time.Duration
-	share  float64
-	score  float64
-	boxes  []Box
-	better bool
+	held  time.Duration
+	share float64
+	score float64
+	// size is of the largest, in standing persons; count of things or people,
+	// -1 where it is not told; class what a model sees.
+	size    float64
+	count   float64
+	class   string
+	certain float64
+	boxes   []Box
+	better  bool
 }
 
-// judgeIntrusion decides whether something is inside a closed area.
-func judgeIntrusion(m memory, e evidence) (memory, verdict) {
+var wait = verdict{reason: reasonWait}
+
+// judgeOf returns what judges a rule.
+func judgeOf(w When) func(memory, evidence) (memory, verdict) {
+	switch w {
+	case WhenPresent:
+		return judgePresent
+	case WhenStands:
+		return judgeStands
+	case WhenTaken:
+		return judgeTaken
+	default:
+		return judgeLevel
+	}
+}
+
+// judgePresent decides whether something is in a zone.
+func judgePresent(m memory, e evidence) (memory, verdict) {
 	if !e.armed {
 		return m.disarm(e)
 	}
 	m.arm(e)
 	if len(e.present) > 0 {
-		v := sum(e, reasonMoved)
+		v := sum(e.present, reasonMoved)
 		m.sight(e)
+		first := m.Since.IsZero()
 		switch {
 		case m.Running:
 			return m.goOn(e, v)
 		case !e.settled:
-		case v.score >= strongScore:
+			return m, wait
+		case first:
+			m.Since = e.now
+		}
+		switch {
+		case e.now.Sub(m.Since) < e.params.Dwell:
+		case v.score >= e.params.Strong && e.params.Dwell == 0 && !e.doubted():
 			return m.begin(e.now, e, v)
-		case !m.Weak.IsZero():
-			return m.begin(m.Weak, e, v)
-		default:
-			m.Weak = e.now
+		case !first:
+			v.held = e.now.Sub(m.Since)
+			return m.begin(m.Since, e, v)
 		}
-		return m, verdict{reason: reasonWait}
+		return m, wait
 	}
-	m.Weak = time.Time{}
-	if m.Running && m.Unknown && e.settled && !e.bared {
-		if m.Quiet.IsZero() {
-			m.Quiet = e.now
-		}
-		if e.now.Sub(m.Quiet) >= unknownQuiet {
-			return m.end(e, reasonQuiet)
-		}
-		return m, verdict{reason: reasonWait}
+	if !m.Running {
+		return m.miss(e)
+	}
+	if m.Unknown && e.settled && !e.left {
+		return m.quiet(e)
 	}
 	return m.clear(e)
 }
 
-// judgeFireLane decides whether something has come to stand in a fire lane.
-// What only passes never stands; what stood before memory began is unknown,
-// and an unknown condition ends only once something has left.
-func judgeFireLane(m memory, e evidence) (memory, verdict) {
+// doubted tells whether a model has looked and knows nothing of what is there:
+// then one sample is not enough.
+func (e evidence) doubted() bool {
+	return e.looked && !slices.ContainsFunc(e.present, func(p presence) bool { return p.class != "" })
+}
+
+// judgeStands decides whether something has come to stand in a zone. What only
+// passes never stands; what stood before memory began is unknown, and an
+// unknown condition ends only once something has left.
+func judgeStands(m memory, e evidence) (memory, verdict) {
 	if !e.armed {
 		return m.disarm(e)
 	}
 	m.arm(e)
-	standing := e
-	standing.present = nil
+	var standing []presence
 	var first *presence
-	for i, p := range e.present {
+	for i, p := range e.standing {
 		if p.stills < dwellStills {
 			continue
 		}
-		standing.present = append(standing.present, p)
-		if p.seen && e.now.Sub(p.first) >= e.dwell && (first == nil || p.first.Before(first.first)) {
-			first = &e.present[i]
+		standing = append(standing, p)
+		if p.seen && e.now.Sub(p.first) >= e.params.Dwell && e.now.Sub(p.unmoved) >= e.params.Unmoved && (first == nil || p.first.Before(first.first)) {
+			first = &e.standing[i]
 		}
 	}
-	if len(standing.present) > 0 {
+	if len(standing) > 0 {
 		v := sum(standing, reasonStands)
 		m.sight(e)
 		switch {
@@ -179,20 +212,112 @@ func judgeFireLane(m memory, e evidence) (memory, verdict) {
 			v.held = e.now.Sub(first.first)
 			return m.begin(first.first, e, v)
 		}
-		return m, verdict{reason: reasonWait}
+		return m, wait
 	}
-	if m.Running && m.Unknown && !e.bared {
-		return m, verdict{reason: reasonWait}
+	if m.Running && m.Unknown && !e.left {
+		return m, wait
 	}
 	return m.clear(e)
 }
 
-// sum gathers what is present into one verdict.
-func sum(e evidence, r reason) verdict {
-	v := verdict{reason: r}
-	for _, p := range e.present {
+// judgeTaken decides whether something that stood in a zone is gone. It stays
+// missed until something stands there again, or for so long that the zone is
+// taken as it is now; that needs no memory of what was there.
+func judgeTaken(m memory, e evidence) (memory, verdict) {
+	if !e.armed {
+		return m.disarm(e)
+	}
+	m.arm(e)
+	if m.Running {
+		back := m.Place != nil && slices.ContainsFunc(e.standing, func(p presence) bool {
+			return p.seen && p.stills >= dwellStills && p.box.overlap(*m.Place) >= backShare
+		})
+		switch {
+		case !e.settled:
+			return m, wait
+		case back:
+			return m.end(e, reasonBack)
+		case e.now.Sub(m.Began) >= e.params.Hold:
+			return m.end(e, reasonHeld)
+		}
+		m.sight(e)
+		v := verdict{reason: reasonTaken, score: m.Best, count: -1}
+		if m.Place != nil {
+			v.boxes = []Box{*m.Place}
+		}
+		return m.goOn(e, v)
+	}
+	var gone []presence
+	for _, p := range e.bared {
+		if m.Place == nil || p.box.overlap(*m.Place) >= backShare {
+			gone = append(gone, p)
+		}
+	}
+	if len(gone) == 0 || !e.known {
+		return m.miss(e)
+	}
+	m.Clear = 0
+	v := sum(gone, reasonTaken)
+	if m.Since.IsZero() {
+		m.Since, m.Place = e.now, &v.boxes[0]
+	}
+	if m.Hits++; e.settled && m.Hits >= takenSamples && e.now.Sub(m.Since) >= e.params.Dwell {
+		v.held = e.now.Sub(m.Since)
+		return m.begin(m.Since, e, v)
+	}
+	return m, wait
+}
+
+// judgeLevel decides whether there is enough of something: people, flame,
+// smoke, or the truth of an expression.
+func judgeLevel(m memory, e evidence) (memory, verdict) {
+	if !e.armed {
+		return m.disarm(e)
+	}
+	m.arm(e)
+	keep := 1.0
+	if e.params.Keep > 0 && (m.Running || !m.Since.IsZero()) {
+		keep = e.params.Keep
+	}
+	v := e.shows
+	switch {
+	case e.level < 0:
+		return m, wait
+	case e.level >= keep:
+		m.sight(e)
+		if m.Running {
+			v.held = e.now.Sub(m.Began)
+			return m.goOn(e, v)
+		}
+		if m.Since.IsZero() {
+			m.Since = e.now
+		}
+		m.Hits++
+		if e.settled && m.Hits >= e.params.Samples && e.now.Sub(m.Since) >= e.params.Dwell {
+			v.held = e.now.Sub(m.Since)
+			return m.begin(m.Since, e, v)
+		}
+		return m, wait
+	case !m.Running:
+		return m.miss(e)
+	case m.Unknown && e.settled && !e.left && e.proof == proofLeft:
+		return m, wait
+	case m.Unknown && e.settled && !e.left && e.proof == proofQuiet:
+		return m.quiet(e)
+	}
+	return m.clear(e)
+}
+
+// sum gathers what is there into one verdict.
+func sum(all []presence, r reason) verdict {
+	v := verdict{reason: r, count: float64(len(all))}
+	for _, p := range all {
 		v.share = min(1, v.share+p.share)
 		v.score = max(v.score, p.score)
+		v.size = max(v.size, p.size)
+		if p.certain > v.certain {
+			v.class, v.certain = p.class, p.certain
+		}
 		v.boxes = append(v.boxes, p.box)
 	}
 	return v
@@ -205,11 +330,40 @@ func (m *memory) arm(e evidence) {
 }
 
 func (m memory) disarm(e evidence) (memory, verdict) {
-	m.Armed, m.Weak = time.Time{}, time.Time{}
+	m.Armed = time.Time{}
+	m.drop()
 	if m.Running {
 		return m.end(e, reasonDisarmed)
 	}
-	return m, verdict{reason: reasonWait}
+	return m, wait
+}
+
+// drop forgets what has not begun.
+func (m *memory) drop() {
+	m.Since, m.Hits, m.Clear = time.Time{}, 0, 0
+	if !m.Running {
+		m.Place = nil
+	}
+}
+
+// miss counts a look that does not show what has not begun. What must last, or
+// be seen more than once, may be missed once.
+func (m memory) miss(e evidence) (memory, verdict) {
+	if m.Clear++; m.Clear >= missedSamples || e.params.Dwell == 0 && e.params.Samples <= 1 {
+		m.drop()
+	}
+	return m, wait
+}
+
+// quiet counts how long an unknown condition shows no sign.
+func (m memory) quiet(e evidence) (memory, verdict) {
+	if m.Quiet.IsZero() {
+		m.Quiet = e.now
+	}
+	if e.now.Sub(m.Quiet) >= max(unknownQuiet, e.params.Clear) {
+		return m.end(e, reasonQuiet)
+	}
+	return m, wait
 }
 
 // sight notes that there is evidence of something.
@@ -229,7 +383,8 @@ func (m memory) begin(since time.Time, e evidence, v verdict) (memory, verdict) 
 		}
 	}
 	m.Running, m.Unknown, m.Began = true, false, since
-	m.Told, m.Best, m.Weak = e.now, v.score, time.Time{}
+	m.Told, m.Best = e.now, v.score
+	m.drop()
 	v.phase = PhaseBegin
 	return m, v
 }
@@ -238,7 +393,7 @@ func (m memory) goOn(e evidence, v verdict) (memory, verdict) {
 	told := e.now.Sub(m.Told)
 	v.better = v.score > m.Best*betterBy && told >= betterAfter
 	if !v.better && told < continueEvery {
-		return m, verdict{reason: reasonWait}
+		return m, wait
 	}
 	m.Told, m.Best = e.now, max(m.Best, v.score)
 	v.phase = PhaseContinue
@@ -246,22 +401,22 @@ func (m memory) goOn(e evidence, v verdict) (memory, verdict) {
 	return m, v
 }
 
-// clear counts a look at an empty zone.
+// clear counts a look that does not show what runs.
 func (m memory) clear(e evidence) (memory, verdict) {
 	if !m.Running || !e.settled {
-		return m, verdict{reason: reasonWait}
+		return m, wait
 	}
 	if m.Unknown {
 		m.Unknown, m.Seen = false, e.now
 	}
 	m.Clear++
-	if m.Clear < clearSamples || e.now.Sub(m.Seen) < clearSpan {
-		return m, verdict{reason: reasonWait}
+	if m.Clear < clearSamples || e.now.Sub(m.Seen) < e.params.Clear {
+		return m, wait
 	}
 	return m.end(e, reasonClear)
 }
 
 func (m memory) end(e evidence, r reason) (memory, verdict) {
-	v := verdict{phase: PhaseEnd, reason: r, held: e.now.Sub(m.Began), score: m.Best}
+	v := verdict{phase: PhaseEnd, reason: r, held: e.now.Sub(m.Began), score: m.Best, count: -1}
 	return memory{Ended: e.now, Armed: m.Armed}, v
 }

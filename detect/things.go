@@ -4,7 +4,7 @@ import "time"
 
 // Tunables of things.
 const (
-	maxThings    = 16
+	maxThings    = 24
 	maxPoints    = 128  // remembered pixels of a thing
 	sameShare    = 0.5  // so many of them unchanged: it still stands there
 	exactShare   = 0.9  // so many: it has not moved at all
@@ -30,6 +30,14 @@ type thing struct {
 	// Stills counts samples that saw it here, Bare those in a row that saw
 	// the ground, Hidden those in a row that saw something else.
 	Stills, Bare, Hidden int
+	// Native: it stands there since before the watch, which only a model can
+	// tell; it is in the ground.
+	Native bool `json:",omitempty"`
+	// Looked: a model has looked at it; Class is what it saw, Certain how
+	// surely.
+	Looked  bool    `json:",omitempty"`
+	Class   string  `json:",omitempty"`
+	Certain float64 `json:",omitempty"`
 }
 
 // stands tells whether it has been seen in one place more than once.
@@ -73,7 +81,12 @@ func (t *thing) look(x, fore []byte, light float64, tolerance int, now time.Time
 		}
 	}
 	n := float64(len(t.Points))
+	if t.Native {
+		there = same // the ground shows it
+	}
 	switch {
+	case t.Native && float64(same) < sameShare*n:
+		t.Hidden++ // by something, or by nothing: a ghost tells that it left
 	case float64(there) < bareShare*n:
 		t.Bare++
 	case float64(same) >= sameShare*n && float64(there) >= sameShare*n:

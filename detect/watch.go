@@ -14,6 +14,10 @@ import (
 type WatchOptions struct {
 	Config  Config
 	Imaging Imaging
+	// Compile compiles the CEL expressions of rules; nil refuses them.
+	Compile func(expr string) (Expr, error)
+	// Objects finds objects; nil means that no model is there.
+	Objects Finder
 	// MinArea is the smallest thing that counts, as a share of the picture;
 	// half of it is enough for what stands out or is known to be there. 0
 	// means 0.0009, which is 365 pixels of 704 × 576: a person some 30 m away.
@@ -39,9 +43,17 @@ type Watch struct {
 	ground        *ground
 	health        health
 	things        []thing
-	// memories are by zone id, areas the zones' pixels of the reduced plane.
-	memories map[string]memory
-	areas    map[string]bitmap
+	// rules are those of all zones, in the order of the zones.
+	rules    []compiled
+	memories map[ruleKey]memory
+	// By zone id: areas are the zones' pixels of the reduced plane; a rule of
+	// the zone looks for what stands, for fire, names a class, or counts.
+	areas                         map[string]bitmap
+	stands, burns, named, counted map[string]bool
+	// fresh: the ground was learned, and no model has looked at it since.
+	fresh bool
+	// burn judges fire.
+	burn func(zone string, p Picture, now time.Time) burning
 	// last is the newest trusted look.
 	last time.Time
 	// removed are conditions whose end is still to be told.
@@ -50,9 +62,34 @@ type Watch struct {
 
 type removal struct {
 	zone inventory.Zone
-	kind Kind
-	rule string
+	rule Rule
 	m    memory
+}
+
+// ruleKey names a rule of a zone.
+type ruleKey struct{ zone, rule string }
+
+// Expr is a compiled expression. It is safe for concurrent use.
+type Expr interface {
+	// Holds tells whether it is true of a zone. After an error that cannot be
+	// told.
+	Holds(f Facts) (bool, error)
+	// Uses tells whether it asks for a fact, by its name in expressions.
+	Uses(fact string) bool
+}
+
+// compiled is a rule that is ready to judge its zone.
+type compiled struct {
+	Rule
+	zone inventory.Zone
+	expr Expr
+}
+
+func (r *compiled) key() ruleKey { return ruleKey{r.Zone, r.Ref.ID} }
+
+// asks tells whether the rule is an expression that uses one of some facts.
+func (r *compiled) asks(facts ...string) bool {
+	return r.expr != nil && slices.ContainsFunc(facts, r.expr.Uses)
 }
 
 // NewWatch returns a watch without memory. Conditions that the record says
@@ -78,7 +115,7 @@ func NewWatch(o WatchOptions) (*Watch, error) {
 		return nil, fmt.Errorf("watch: MinArea %g (0..1), Threshold %d (1..255) or StillWidth %d (at least %d) is out of range",
 			o.MinArea, o.Threshold, o.StillWidth, MinSide)
 	}
-	w := &Watch{o: o, memories: map[string]memory{}}
+	w := &Watch{o: o, memories: map[ruleKey]memory{}}
 	if err := w.adopt(o.Config); err != nil {
 		return nil, err
 	}
@@ -97,23 +134,22 @@ func (w *Watch) Configure(c Config) error {
 }
 
 func (w *Watch) adopt(c Config) error {
-	loc, err := c.check()
+	loc, rules, err := c.check(w.o.Compile)
 	if err != nil {
 		return fmt.Errorf("watch of camera %q: %w", c.Camera, err)
 	}
 	old := w.config
-	w.config, w.zone = c, loc
-	for _, z := range old.Zones {
-		i := slices.IndexFunc(c.Zones, func(n inventory.Zone) bool { return n.ID == z.ID && n.Kind == z.Kind })
-		if i >= 0 {
+	for _, r := range w.rules {
+		if slices.ContainsFunc(rules, r.same) {
 			continue
 		}
-		if m := w.memories[z.ID]; m.Running {
-			rule, kind, _ := ruleOf(z.Kind)
-			w.removed = append(w.removed, removal{zone: z, kind: kind, rule: rule.ID, m: m})
+		if m := w.memories[r.key()]; m.Running {
+			w.removed = append(w.removed, removal{zone: r.zone, rule: r.Rule, m: m})
 		}
-		delete(w.memories, z.ID)
+		delete(w.memories, r.key())
 	}
+	w.config, w.zone = c, loc
+	w.equip(rules)
 	w.adoptRunning(c)
 	if w.width == 0 {
 		return nil
@@ -126,75 +162,167 @@ func (w *Watch) adopt(c Config) error {
 	return nil
 }
 
+// same tells whether what a rule remembers is what another one would.
+func (r *compiled) same(o compiled) bool {
+	return r.key() == o.key() && r.zone.Kind == o.zone.Kind && r.Kind == o.Kind
+}
+
+// equip takes over compiled rules.
+func (w *Watch) equip(rules []compiled) {
+	w.rules = rules
+	w.stands, w.burns, w.named, w.counted = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, r := range rules {
+		set := func(m map[string]bool, v bool) { m[r.Zone] = m[r.Zone] || v }
+		set(w.stands, r.When == WhenStands || r.asks("dwell", "standing"))
+		set(w.burns, r.When == WhenFlame || r.When == WhenSmoke || r.asks("flame", "smoke"))
+		set(w.named, len(r.Params.Classes)+len(r.Params.Except) > 0 || r.asks("count", "classes", "seen"))
+		set(w.counted, r.When == WhenCrowd || r.asks("count", "classes", "seen"))
+	}
+}
+
 // adoptRunning takes over conditions of the record that this watch has no
 // memory of.
 func (w *Watch) adoptRunning(c Config) {
 	for _, r := range c.Running {
-		i := slices.IndexFunc(c.Zones, func(z inventory.Zone) bool {
-			rule, _, ok := ruleOf(z.Kind)
-			return ok && z.ID == r.Key.Zone && rule.ID == r.Key.Rule
-		})
-		if i < 0 {
-			known := slices.ContainsFunc(w.removed, func(o removal) bool { return o.zone.ID == r.Key.Zone && o.rule == r.Key.Rule })
+		key := ruleKey{r.Key.Zone, r.Key.Rule}
+		if !slices.ContainsFunc(w.rules, func(o compiled) bool { return o.key() == key }) {
+			known := slices.ContainsFunc(w.removed, func(o removal) bool { return o.rule.Zone == key.zone && o.rule.Ref.ID == key.rule })
 			if !known {
 				w.removed = append(w.removed, removal{
-					zone: inventory.Zone{ID: r.Key.Zone, Kind: kindOfZone(r.Kind)}, kind: r.Kind, rule: r.Key.Rule,
-					m: memory{Running: true, Began: r.Began},
+					zone: inventory.Zone{ID: key.zone, Kind: kindOfZone(r.Kind)},
+					rule: Rule{Zone: key.zone, Ref: RuleRef{ID: key.rule, Version: 1}, Kind: r.Kind},
+					m:    memory{Running: true, Began: r.Began},
 				})
 			}
 			continue
 		}
-		m := w.memories[r.Key.Zone]
+		m := w.memories[key]
 		if m.Running || r.Began.Before(m.Ended) {
 			continue // it knows better than the record, which may lag behind
 		}
-		w.memories[r.Key.Zone] = memory{Running: true, Unknown: true, Began: r.Began, Ended: m.Ended, Armed: m.Armed}
+		w.memories[key] = memory{Running: true, Unknown: true, Began: r.Began, Ended: m.Ended, Armed: m.Armed}
 	}
 }
 
+// kindOfZone is the kind of a zone that is gone, by what was found there.
 func kindOfZone(k Kind) inventory.ZoneKind {
-	if k == KindFireLaneBlocked {
+	switch k {
+	case KindFireLaneBlocked:
 		return inventory.ZoneFireLane
+	case KindIllegalParking:
+		return inventory.ZoneNoParking
+	case KindCrowd:
+		return inventory.ZoneCrowd
+	case KindObjectLeft, KindObjectTaken:
+		return inventory.ZoneUnattended
+	case KindFire, KindSmoke:
+		return inventory.ZoneFireWatch
+	case KindStandstill:
+		return inventory.ZoneRoad
+	case KindWaterEdge:
+		return inventory.ZoneWaterEdge
+	default:
+		return inventory.ZoneClosedArea
 	}
-	return inventory.ZoneClosedArea
 }
 
 const maxCorners = 256 // of a polygon
 
-// check validates a configuration and returns its time zone.
-func (c Config) check() (*time.Location, error) {
+// check validates a configuration and returns its time zone and its rules,
+// compiled.
+func (c Config) check(compile func(string) (Expr, error)) (*time.Location, []compiled, error) {
 	if c.Camera == "" {
-		return nil, errors.New("the camera has no id")
+		return nil, nil, errors.New("the camera has no id")
+	}
+	if c.Invalid != "" {
+		return nil, nil, errors.New(c.Invalid)
 	}
 	if c.Interval < 0 {
-		return nil, fmt.Errorf("interval %v: must not be negative", c.Interval)
+		return nil, nil, fmt.Errorf("interval %v: must not be negative", c.Interval)
 	}
 	loc, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
-		return nil, fmt.Errorf("time zone %q: want an IANA name such as Asia/Shanghai: %w", c.TimeZone, err)
+		return nil, nil, fmt.Errorf("time zone %q: want an IANA name such as Asia/Shanghai: %w", c.TimeZone, err)
 	}
 	ids := map[string]bool{}
 	for _, z := range c.Zones {
-		if _, _, ok := ruleOf(z.Kind); !ok {
-			return nil, fmt.Errorf("zone %q: no rule for kind %q (want one of %v)", z.ID, z.Kind, inventory.ZoneKinds())
-		}
 		if z.ID == "" || ids[z.ID] {
-			return nil, fmt.Errorf("zone %q: ids must be there and unique within the camera", z.ID)
+			return nil, nil, fmt.Errorf("zone %q: ids must be there and unique within the camera", z.ID)
 		}
 		ids[z.ID] = true
+		if !slices.Contains(inventory.ZoneKinds(), z.Kind) {
+			return nil, nil, fmt.Errorf("zone %q: no rule for kind %q (want one of %v)", z.ID, z.Kind, inventory.ZoneKinds())
+		}
 		if z.Dwell < 0 {
-			return nil, fmt.Errorf("zone %q: dwell %v must not be negative", z.ID, z.Dwell)
+			return nil, nil, fmt.Errorf("zone %q: dwell %v must not be negative", z.ID, z.Dwell)
+		}
+		if err := z.CheckPerspective(); err != nil {
+			return nil, nil, fmt.Errorf("zone %q: %w", z.ID, err)
 		}
 		if err := checkPolygon(z.Area); err != nil {
-			return nil, fmt.Errorf("zone %q: %w", z.ID, err)
+			return nil, nil, fmt.Errorf("zone %q: %w", z.ID, err)
 		}
 	}
 	for i, m := range c.Masks {
 		if err := checkPolygon(m); err != nil {
-			return nil, fmt.Errorf("mask %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("mask %d: %w", i+1, err)
 		}
 	}
-	return loc, nil
+	rules, err := c.compile(compile)
+	return loc, rules, err
+}
+
+// compile puts the rules into the order of their zones and compiles their
+// expressions.
+func (c Config) compile(compile func(string) (Expr, error)) ([]compiled, error) {
+	rules := c.Rules
+	if rules == nil {
+		var err error
+		if rules, err = DefaultPresets().RulesOf(c.Zones); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]compiled, 0, len(rules))
+	for _, z := range c.Zones {
+		for _, r := range rules {
+			if r.Zone != z.ID {
+				continue
+			}
+			one := compiled{Rule: r, zone: z}
+			if slices.ContainsFunc(out, func(o compiled) bool { return o.key() == one.key() }) {
+				return nil, fmt.Errorf("zone %q: two rules of the name %q", z.ID, r.Ref.ID)
+			}
+			if err := one.ready(compile); err != nil {
+				return nil, fmt.Errorf("zone %q: rule %q: %w", z.ID, r.Ref.ID, err)
+			}
+			out = append(out, one)
+		}
+	}
+	if len(out) != len(rules) {
+		return nil, fmt.Errorf("%d of %d rules belong to no zone", len(rules)-len(out), len(rules))
+	}
+	return out, nil
+}
+
+// ready checks a rule and compiles its expression.
+func (r *compiled) ready(compile func(string) (Expr, error)) (err error) {
+	p := r.Params
+	switch {
+	case !validName(r.Ref.ID) || r.Ref.Version < 1:
+		return fmt.Errorf("want a name of 1 to 64 letters, digits, dots, underscores or hyphens, and a version above 0, got %d", r.Ref.Version)
+	case !slices.Contains(Whens(), r.When):
+		return fmt.Errorf("it cannot look for %q (want one of %v)", r.When, Whens())
+	case !slices.Contains(Kinds(), r.Kind):
+		return fmt.Errorf("no such kind of finding %q (want one of %v)", r.Kind, Kinds())
+	case r.When == WhenCrowd && (p.Count <= 0 || p.Coverage <= 0), (r.When == WhenFlame || r.When == WhenSmoke) && p.Score <= 0:
+		return errors.New("what begins it must be above 0: count and coverage of a crowd, score of flame and smoke")
+	case r.When != WhenExpr:
+		return nil
+	case compile == nil:
+		return errNoExpr
+	}
+	r.expr, err = compile(r.Expr)
+	return err
 }
 
 func checkPolygon(p inventory.Polygon) error {
@@ -228,9 +356,14 @@ func (w *Watch) forget() {
 func (w *Watch) relearn() {
 	w.ground.forget()
 	w.things = nil
-	for id, m := range w.memories {
-		m.Unknown, m.Clear, m.Weak, m.Quiet = m.Running, 0, time.Time{}, time.Time{}
-		w.memories[id] = m
+	for _, r := range w.rules {
+		if r.When == WhenFlame || r.When == WhenSmoke {
+			continue // they need no ground
+		}
+		m := w.memories[r.key()]
+		m.Unknown, m.Quiet = m.Running, time.Time{}
+		m.drop()
+		w.memories[r.key()] = m
 	}
 }
 
@@ -248,7 +381,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	if err := p.Check(); err != nil {
 		return Result{}, fmt.Errorf("camera %q: %w", w.config.Camera, err)
 	}
-	r := Result{Camera: w.config.Camera, Received: received, Stages: make(map[string]float64, 4)}
+	r := Result{Camera: w.config.Camera, Received: received, Stages: make(map[string]float64, 5)}
 	begin := w.o.Now()
 	stage := func(name string) {
 		now := w.o.Now()
@@ -284,7 +417,11 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 		seen, err := w.move(s, x.Pix, black, received)
 		stage("motion")
 		if err == nil && seen != nil {
-			told = append(told, w.rule(seen, received)...)
+			seen.luma = l.raw
+			if w.ask(seen, p, received); seen.looked {
+				stage("objects")
+			}
+			told = append(told, w.rule(seen, p, received)...)
 		}
 		stage("rules")
 		if err != nil {

@@ -163,6 +163,13 @@ type ZoneView struct {
 	// Area is a closed ring of [x, y] in 0..1 from the top left corner.
 	Area [][]float64 `json:"area"`
 	Cell string      `json:"cell,omitempty"`
+	// Hours are when the zone is armed, such as "22:00-06:00 mon,tue"; none
+	// means always.
+	Hours        []string          `json:"hours,omitempty"`
+	DwellSeconds float64           `json:"dwell_seconds,omitempty"`
+	Perspective  []inventory.Ruler `json:"perspective,omitempty" doc:"none, or two rulers: how tall a standing person appears whose feet are at y"`
+	Preset       string            `json:"preset,omitempty" doc:"the zone's rules; those of its kind where it is left out"`
+	Params       map[string]string `json:"params,omitempty" doc:"parameters of the rules that the zone overrides"`
 }
 
 // CameraView is a camera with what is known of it now. It carries no address

@@ -128,7 +128,14 @@ func (s *Server) view(e entry, st streams.Status, now time.Time) CameraView {
 		for i, p := range z.Area {
 			area[i] = []float64{p.X, p.Y}
 		}
-		v.Zones = append(v.Zones, ZoneView{ID: z.ID, Name: z.Name, Kind: z.Kind, Area: area, Cell: z.Cell})
+		zone := ZoneView{
+			ID: z.ID, Name: z.Name, Kind: z.Kind, Area: area, Cell: z.Cell, DwellSeconds: z.Dwell.Seconds(),
+			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params,
+		}
+		for _, h := range z.Hours {
+			zone.Hours = append(zone.Hours, h.String())
+		}
+		v.Zones = append(v.Zones, zone)
 	}
 	return v
 }

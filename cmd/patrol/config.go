@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -16,7 +17,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"videopatrol/alerts"
-	"videopatrol/cmd/internal/strictyaml"
+	"videopatrol/internal/strictyaml"
 	"videopatrol/detect"
 	"videopatrol/inventory"
 	"videopatrol/streams"
@@ -235,7 +236,7 @@ func explain(err error) error {
 		return errors.New(strictyaml.Explain(err))
 	}
 	tok := unknown.GetToken()
-	near := nearest(tok.Value, keysOf(reflect.TypeFor[Config](), map[string]bool{}))
+	near := strictyaml.Nearest(tok.Value, maps.Keys(keysOf(reflect.TypeFor[Config](), map[string]bool{})))
 	return fmt.Errorf("line %d, column %d: unknown key %q; did you mean %q?\n%s",
 		tok.Position.Line, tok.Position.Column, tok.Value, near, strictyaml.Explain(err))
 }
@@ -254,36 +255,6 @@ func keysOf(t reflect.Type, keys map[string]bool) map[string]bool {
 	default:
 	}
 	return keys
-}
-
-func nearest(word string, keys map[string]bool) string {
-	best, distance := "", 1<<30
-	for k := range keys {
-		if d := levenshtein(word, k); d < distance || d == distance && k < best {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-func levenshtein(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func (c Config) check() error {

@@ -296,7 +296,7 @@ func checkFinding(f *detect.Finding, r *detect.Result) error {
 func within(v float64) bool { return !math.IsNaN(v) && v >= -1e-9 && v <= 1+1e-9 }
 
 // stages are the parts of the work that a result may time.
-func stages() []string { return []string{stageDecode, "scene", "motion", "rules", "encode"} }
+func stages() []string { return []string{stageDecode, "scene", "motion", "objects", "rules", "encode"} }
 
 const stageDecode = "decode"
 

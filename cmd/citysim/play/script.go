@@ -12,7 +12,7 @@ import (
 
 	"videopatrol/cmd/citysim/city"
 	"videopatrol/cmd/citysim/scene"
-	"videopatrol/cmd/internal/strictyaml"
+	"videopatrol/internal/strictyaml"
 )
 
 // Kind is what happens to a camera or before it.

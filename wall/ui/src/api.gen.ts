@@ -767,7 +767,7 @@ export interface components {
             grid: components["schemas"]["GridRef"][];
             id: string;
             /** @enum {string} */
-            kind: "intrusion" | "fire_lane_blocked";
+            kind: "intrusion" | "fire_lane_blocked" | "illegal_parking" | "crowd" | "object_left" | "object_taken" | "fire" | "smoke" | "standstill" | "water_edge";
             /** Format: date-time */
             last_seen_at: string;
             /** Format: int64 */
@@ -922,6 +922,12 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        Ruler: {
+            /** Format: double */
+            height: number;
+            /** Format: double */
+            y: number;
+        };
         Site: {
             name: string;
             /** @example Asia/Shanghai */
@@ -1031,16 +1037,27 @@ export interface components {
         ZoneRef: {
             id: string;
             /** @enum {string} */
-            kind: "closed_area" | "fire_lane";
+            kind: "closed_area" | "fire_lane" | "no_parking" | "crowd" | "unattended" | "fire_watch" | "road" | "water_edge";
             name?: string;
         };
         ZoneView: {
             area: number[][];
             cell?: string;
+            /** Format: double */
+            dwell_seconds?: number;
+            hours?: string[];
             id: string;
             /** @enum {string} */
-            kind: "closed_area" | "fire_lane";
+            kind: "closed_area" | "fire_lane" | "no_parking" | "crowd" | "unattended" | "fire_watch" | "road" | "water_edge";
             name?: string;
+            /** @description parameters of the rules that the zone overrides */
+            params?: {
+                [key: string]: string;
+            };
+            /** @description none, or two rulers: how tall a standing person appears whose feet are at y */
+            perspective?: components["schemas"]["Ruler"][];
+            /** @description the zone's rules; those of its kind where it is left out */
+            preset?: string;
         };
     };
     responses: never;

@@ -7,7 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"videopatrol/cmd/internal/strictyaml"
+	"videopatrol/internal/strictyaml"
 )
 
 type file struct {
