@@ -65,6 +65,7 @@ type app struct {
 	hub      *wall.Hub
 	accounts *wall.Accounts
 	importer *importing
+	presets  *detect.Presets
 	wall     *wall.Server
 
 	maintenance *maintaining
@@ -179,7 +180,10 @@ func (a *app) openRecord(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.importer, err = newImporting(a.cameras, a.cfg.Templates); err != nil {
+	if a.presets, err = readPresets(a.cfg.Detect.Rules); err != nil {
+		return err
+	}
+	if a.importer, err = newImporting(a.cameras, a.cfg.Templates, a.presets); err != nil {
 		return err
 	}
 	if a.cfg.Canary.Enabled {
@@ -514,10 +518,15 @@ func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []d
 		if interval == 0 {
 			interval = intervals[c.Patrol.Tier]
 		}
-		configs = append(configs, detect.Config{
+		config := detect.Config{
 			Camera: c.ID, Zones: c.Zones, Masks: c.Masks, Interval: interval,
 			TimeZone: a.cfg.Site.TimeZone, Running: conditions[c.ID],
-		})
+		}
+		var err error
+		if config.Rules, err = a.presets.RulesOf(c.Zones); err != nil {
+			config.Invalid = err.Error() // its worker refuses it, and the camera's state says why
+		}
+		configs = append(configs, config)
 	}
 	return configs
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"videopatrol/alerts"
-	"videopatrol/internal/strictyaml"
 	"videopatrol/detect"
+	"videopatrol/internal/strictyaml"
 	"videopatrol/inventory"
 	"videopatrol/streams"
 )
@@ -97,6 +97,8 @@ type DetectConfig struct {
 	Workers   int      `yaml:"workers"`
 	Timeout   Duration `yaml:"timeout"`
 	Isolation string   `yaml:"isolation"`
+	// Rules is a file of rule presets, over the built-in ones.
+	Rules string `yaml:"rules"`
 }
 
 // CanaryConfig is the gateway's own synthetic camera.

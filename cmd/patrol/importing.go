@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"videopatrol/detect"
 	"videopatrol/inventory"
 	"videopatrol/inventory/geo"
 	"videopatrol/inventory/importer"
@@ -22,11 +23,13 @@ type importing struct {
 	store *inventorysql.Store
 	// templates are the vendors' addresses; nil means the built-in ones.
 	templates *importer.Templates
+	// presets are what a zone's rules may be.
+	presets *detect.Presets
 }
 
 // newImporting reads the site's templates, if it has any.
-func newImporting(store *inventorysql.Store, templates string) (*importing, error) {
-	i := &importing{store: store}
+func newImporting(store *inventorysql.Store, templates string, presets *detect.Presets) (*importing, error) {
+	i := &importing{store: store, presets: presets}
 	if templates == "" {
 		return i, nil
 	}
@@ -52,6 +55,7 @@ func (i *importing) Import(ctx context.Context, r wall.ImportRequest) (wall.Impo
 	}
 	plan, err := read(r.Body, have, importer.Options{
 		CRS: geo.CRS(r.CRS), Replace: r.Replace, ExpectRemoved: r.ExpectRemoved, Templates: i.templates,
+		CheckZone: i.presets.CheckZone,
 	})
 	var bad *importer.FileError
 	switch {

@@ -115,6 +115,9 @@ func newConfig() *cobra.Command {
 				if err := c.resolveSecrets(); err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
+				if _, err := readPresets(c.Detect.Rules); err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid\n", args[0])
 				return err
 			},
@@ -126,6 +129,7 @@ func newConfig() *cobra.Command {
 				return err
 			},
 		},
+		newConfigPresets(),
 	)
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 
 	"videopatrol/detect"
 	"videopatrol/detect/codec"
+	"videopatrol/detect/expr"
 	"videopatrol/detect/opencv"
 	"videopatrol/detect/worker"
 )
@@ -23,7 +24,7 @@ func newWorker() *cobra.Command {
 			return worker.Serve(cmd.Context(), worker.ServeOptions{
 				Decoder: decoders,
 				NewWatcher: func(c detect.Config) (worker.Watcher, error) {
-					return detect.NewWatch(detect.WatchOptions{Config: c, Imaging: imaging})
+					return detect.NewWatch(detect.WatchOptions{Config: c, Imaging: imaging, Compile: expr.Compile})
 				},
 			})
 		},

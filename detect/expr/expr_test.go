@@ -47,7 +47,7 @@ func TestExpressions(t *testing.T) {
 func TestBadExpressionsAreRefusedWithTheirPlace(t *testing.T) {
 	for source, says := range map[string]string{
 		`count >= 12 && dwel > 4`:   `line 1, column 16: no such fact "dwel"; did you mean "dwell"?`,
-		"count >= 12 &&\n  hour":    "line 1, column 13",
+		"count >= 12 &&\n  hour":    "line 2, column 3",
 		`count >=`:                  "line 1, column 9",
 		`count`:                     "want true or false",
 		`kind > 3`:                  "column 6",
