@@ -53,6 +53,8 @@ type presence struct {
 	first, unmoved time.Time
 	stills         int
 	seen           bool
+	// back: it was put back to where it had been taken from.
+	back bool
 	// class is what a model sees in it, "" when nothing, certain its score.
 	class   string
 	certain float64
@@ -102,7 +104,9 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 			share: float64(n) / float64(area.size), score: w.score(b.Area, b.strength),
 			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
 		}
-		s.class, s.certain = classOf(s.box, m.detections)
+		if s.class, s.certain = classOf(s.box, m.detections); s.class == "" {
+			s.class, s.certain = w.known(b.Blob, m.labels)
+		}
 		l.present = append(l.present, s)
 		l.facts.Coverage += s.share
 		people += w.people(z, b.Blob, m.labels)
@@ -127,7 +131,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		s := presence{
 			box: t.box(w.ground.w, w.ground.h), share: min(1, taken), score: w.score(t.Area, 2),
 			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), first: t.First, unmoved: t.Exact,
-			stills: t.Stills, seen: t.seen(), class: t.Class, certain: t.Certain,
+			stills: t.Stills, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
 		}
 		l.standing = append(l.standing, s)
 		if !t.stands() {
@@ -273,6 +277,16 @@ func (w *Watch) ask(m *motion, p Picture, now time.Time) {
 		w.fresh = false
 		w.recognize(m, now)
 	}
+}
+
+// known is what a model has seen in a thing that a blob is.
+func (w *Watch) known(b Blob, labels []int32) (class string, certain float64) {
+	for i := range w.things {
+		if t := &w.things[i]; t.Class != "" && t.Certain > certain && w.inside(t, b, labels) >= sameShare {
+			class, certain = t.Class, t.Certain
+		}
+	}
+	return class, certain
 }
 
 // stirs tells whether something touches a zone that a model has not looked at.

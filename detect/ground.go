@@ -16,6 +16,9 @@ const (
 	warmSpan     = 8 * time.Second
 	startDev     = 6                // deviation at first
 	maxDev       = 100              // deviation at most
+	leastNoise   = 1.5              // steps of noise that light is known under, at least
+	mostNoise    = 3                // and at most
+	devPerSigma  = 8                // a deviation over the noise's standard deviation in steps
 	pastTime     = time.Minute      // time constant of quiet ground
 	stirredShare = 0.5              // more foreground than this is another scene,
 	stirredMost  = 3                // and after so many samples it is learned anew
@@ -262,17 +265,26 @@ func (g *ground) follow(s *scratch, x []byte, dt time.Duration) {
 func (g *ground) absorb(i int, v byte) { g.mean[i], g.dev[i] = uint16(v)<<8, startDev*2 }
 
 // isLight tells whether a blob is the ground itself under other light: a
-// shadow, a beam. Its texture is then still there.
-func (g *ground) isLight(s *scratch, x []byte, in func(yield func(i int) bool)) bool {
-	var n, sx, se, sxx, see, sxe float64
-	for i := range in {
-		a, b := float64(x[i]), float64(s.expect[i])
-		n, sx, se, sxx, see, sxe = n+1, sx+a, se+b, sxx+a*a, see+b*b, sxe+a*b
+// shadow, a beam. Its texture is then still there, under the sensor's noise,
+// which is known and does not count against it. Nor does the rim of a large
+// blob, which lies half in the light.
+func (g *ground) isLight(s *scratch, x []byte, labels []int32, b Blob) bool {
+	const large = 256
+	var n, sx, se, sxx, see, sxe, noise float64
+	for i := range b.pixels(labels, g.w) {
+		if b.Area >= large && (i < g.w || i+g.w >= len(x) ||
+			labels[i-1] != b.Label || labels[i+1] != b.Label || labels[i-g.w] != b.Label || labels[i+g.w] != b.Label) {
+			continue
+		}
+		v, e := float64(x[i]), float64(s.expect[i])
+		d := max(leastNoise, min(float64(g.dev[i])/devPerSigma, mostNoise))
+		n, sx, se, sxx, see, sxe, noise = n+1, sx+v, se+e, sxx+v*v, see+e*e, sxe+v*e, noise+d*d
 	}
 	if n < 16 {
 		return false
 	}
 	vx, ve, cov := sxx/n-sx/n*sx/n, see/n-se/n*se/n, sxe/n-sx/n*se/n
+	vx -= min(noise/n, vx/2)
 	const texture = 3 * 3 // less variance than this is noise
 	return vx > texture && ve > texture && cov > 0 && cov*cov > lightMatch*lightMatch*vx*ve
 }

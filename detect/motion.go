@@ -21,6 +21,8 @@ type motion struct {
 	sightings []sighting
 	// ghosts are blobs where something has left that was ground.
 	ghosts []Blob
+	// lights are blobs that are the ground under other light.
+	lights []Blob
 	labels []int32
 	// plane is the reduced picture, luma its mean.
 	plane []byte
@@ -71,7 +73,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	tolerance := int(newTolerance * float64(w.o.Threshold))
 	for i := range w.things {
-		w.things[i].look(x, s.fore, light, tolerance, now)
+		w.things[i].look(x, s.fore, g.w, light, tolerance, now)
 	}
 	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return t.gone() })
 	w.remember(m, x, now)
@@ -95,10 +97,10 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 	g := w.ground
 	for _, b := range blobs {
 		held := slices.ContainsFunc(w.things, func(t thing) bool {
-			return t.stands() && w.inside(&t, b, m.labels) >= sameShare
+			return t.stands() && !t.Native && w.inside(&t, b, m.labels) >= sameShare
 		})
 		ratio := ghostRatio
-		if w.inZone(b, m.labels, func(m memory) bool { return m.Running && m.Unknown }) {
+		if w.inZone(b, m.labels, func(m memory) bool { return m.Running && m.Unknown }) || w.native(b, m.labels) {
 			ratio = unknownRatio
 		}
 		strength := w.strength(s, x, b.pixels(m.labels, g.w))
@@ -106,7 +108,8 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		case held:
 		case !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
 			continue
-		case g.isLight(s, x, b.pixels(m.labels, g.w)):
+		case g.isLight(s, x, m.labels, b):
+			m.lights = append(m.lights, b)
 			continue
 		case !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
 			m.ghosts = append(m.ghosts, b)
@@ -174,6 +177,12 @@ func (w *Watch) remember(m *motion, x []byte, now time.Time) {
 	}
 }
 
+// native tells whether a blob is where a model saw something standing in the
+// ground.
+func (w *Watch) native(b Blob, labels []int32) bool {
+	return slices.ContainsFunc(w.things, func(t thing) bool { return t.Native && w.inside(&t, b, labels) >= sameShare })
+}
+
 // leave lets go of what a model saw standing in the ground, once the bare
 // ground shows in its place.
 func (w *Watch) leave(b Blob, labels []int32) {
@@ -193,6 +202,13 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	for i, f := range s.fore {
 		if f != 0 {
 			s.fore[i] = pixelNoise
+		}
+	}
+	// Ground under a shadow is not to follow it piece by piece: what would be
+	// left of the shadow then has too little texture to be known as light.
+	for _, b := range m.lights {
+		for i := range b.pixels(m.labels, g.w) {
+			s.fore[i] = pixelHeld
 		}
 	}
 	for _, b := range m.ghosts {

@@ -85,7 +85,7 @@ var sized = []When{WhenPresent, WhenStands, WhenTaken}
 var paramTable = map[string]param{
 	"dwell":    {"how long it must last before it begins", Whens(), span(func(p *Params) *time.Duration { return &p.Dwell })},
 	"clear":    {"how long it must be over before it ends", []When{WhenPresent, WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, span(func(p *Params) *time.Duration { return &p.Clear })},
-	"samples":  {"the fewest samples that must show it", []When{WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, whole(func(p *Params) *int { return &p.Samples }, 1, 20)},
+	"samples":  {"the fewest samples that must show it", []When{WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, whole(func(p *Params) *int { return &p.Samples }, 1, 20)},
 	"min_area": {"the smallest that counts, as a share of the picture", sized, number(func(p *Params) *float64 { return &p.MinArea }, 0, 1)},
 	"max_area": {"the largest that counts, as a share of the picture", sized, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
 	"min_size": {"the smallest that counts, in standing persons (needs a perspective)", sized, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},

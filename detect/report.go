@@ -36,11 +36,22 @@ func (w *Watch) rule(m *motion, p Picture, now time.Time) []told {
 			if v.phase == PhaseEnd {
 				began = before.Began
 			}
+			if v.reason == reasonBack {
+				w.putBack(*before.Place)
+			}
 			f := w.finding(z, r.Rule, began, now, v)
 			out = append(out, told{Finding: f, picture: v.phase != PhaseContinue || v.better})
 		}
 	}
 	return out
+}
+
+// putBack notes that what fills a place again was not left there.
+func (w *Watch) putBack(place Box) {
+	for i := range w.things {
+		t := &w.things[i]
+		t.Back = t.Back || t.box(w.ground.w, w.ground.h).overlap(place) >= backShare
+	}
 }
 
 // evidence is what a look at a zone says to one of its rules.
@@ -89,7 +100,7 @@ func (w *Watch) evidence(r *compiled, l *zoneLook, now time.Time) evidence {
 // model sees and that is no reason.
 func (r *compiled) counting(all []presence) []presence {
 	return slices.DeleteFunc(slices.Clone(all), func(p presence) bool {
-		return !r.fits(p.area, p.size) || p.class != "" && !r.counts(p.class)
+		return !r.fits(p.area, p.size) || p.back && r.Params.Unmoved > 0 || p.class != "" && !r.counts(p.class)
 	})
 }
 

@@ -193,7 +193,7 @@ func judgeStands(m memory, e evidence) (memory, verdict) {
 	var standing []presence
 	var first *presence
 	for i, p := range e.standing {
-		if p.stills < dwellStills {
+		if p.stills < max(dwellStills, e.params.Samples) {
 			continue
 		}
 		standing = append(standing, p)

@@ -10,6 +10,8 @@ const (
 	exactShare   = 0.9  // so many: it has not moved at all
 	bareShare    = 0.3  // so few of them foreground: the ground is to be seen
 	bareSamples  = 2    // samples in a row that make it gone
+	fewestPoints = 8    // that a thing may shrink to,
+	leastShare   = 0.2  // and the least share of them
 	hiddenMost   = 6    // samples in a row that something may hide it
 	explainShare = 0.4  // a blob covered so much by a standing thing is that thing
 	zoneShare    = 0.2  // so much of something inside a zone touches it
@@ -33,6 +35,8 @@ type thing struct {
 	// Native: it stands there since before the watch, which only a model can
 	// tell; it is in the ground.
 	Native bool `json:",omitempty"`
+	// Back: it was put back to where it had been taken from.
+	Back bool `json:",omitempty"`
 	// Looked: a model has looked at it; Class is what it saw, Certain how
 	// surely.
 	Looked  bool    `json:",omitempty"`
@@ -68,9 +72,10 @@ func (t *thing) covers(x, y int) bool {
 	return x >= t.X && x < t.X+t.W && y >= t.Y && y < t.Y+t.H
 }
 
-// look compares a thing with the newest picture: fore is its foreground,
-// light by how much brighter the scene has become since the last one.
-func (t *thing) look(x, fore []byte, light float64, tolerance int, now time.Time) {
+// look compares a thing with the newest picture, which is wide pixels wide:
+// fore is its foreground, light by how much brighter the scene has become since
+// the last one.
+func (t *thing) look(x, fore []byte, wide int, light float64, tolerance int, now time.Time) {
 	var same, there int
 	for i, p := range t.Points {
 		if fore[p] != 0 {
@@ -85,6 +90,8 @@ func (t *thing) look(x, fore []byte, light float64, tolerance int, now time.Time
 		there = same // the ground shows it
 	}
 	switch {
+	case t.shrink(x, fore, wide, light, tolerance, n-float64(there), now):
+		return
 	case t.Native && float64(same) < sameShare*n:
 		t.Hidden++ // by something, or by nothing: a ghost tells that it left
 	case float64(there) < bareShare*n:
@@ -107,6 +114,37 @@ func (t *thing) look(x, fore []byte, light float64, tolerance int, now time.Time
 	for i := range t.Luma {
 		t.Luma[i] = byte(min(255, float64(t.Luma[i])*light+0.5))
 	}
+}
+
+// shrink leaves of a thing what still stands there when the rest has gone, as a
+// bag whose owner has left. gone is how many of its points show the ground.
+func (t *thing) shrink(x, fore []byte, wide int, light float64, tolerance int, gone float64, now time.Time) bool {
+	n := float64(len(t.Points))
+	if t.Native || !t.stands() || gone < bareShare*n {
+		return false
+	}
+	var points []uint16
+	var luma []byte
+	for i, p := range t.Points {
+		if fore[p] != 0 && abs(int(x[p])-int(float64(t.Luma[i])*light+0.5)) <= tolerance {
+			points, luma = append(points, p), append(luma, x[p])
+		}
+	}
+	stays := float64(len(points))
+	if len(points) < fewestPoints || stays < leastShare*n || stays+gone < exactShare*n {
+		return false
+	}
+	left, top, right, bottom := t.X+t.W, t.Y+t.H, 0, 0
+	for _, p := range points {
+		px, py := int(p)%wide, int(p)/wide
+		left, top, right, bottom = min(left, px), min(top, py), max(right, px+1), max(bottom, py+1)
+	}
+	t.X, t.Y, t.W, t.H = left, top, right-left, bottom-top
+	t.Area = max(1, int(float64(t.Area)*stays/n))
+	t.Points, t.Luma, t.Exact = points, luma, now
+	t.Bare, t.Hidden = 0, 0
+	t.Stills++
+	return true
 }
 
 // gone tells whether a thing is to be forgotten: one that was seen once must
