@@ -109,3 +109,115 @@ func TestOneByOne(t *testing.T) {
 		})
 	}
 }
+
+// keep reads a clip into memory, one picture a second; the picture of second
+// n is at n-1.
+func keep(t *testing.T, name string, w, h int) []detect.Picture {
+	t.Helper()
+	var pics []detect.Picture
+	clip(t, name, time.Second, w, h, func(_ time.Duration, p detect.Picture) { pics = append(pics, p) })
+	return pics
+}
+
+// copied is a picture of its own, since a watch masks what it sees.
+func copied(p detect.Picture) detect.Picture {
+	for _, plane := range []*detect.Plane{&p.Y, &p.Cb, &p.Cr} {
+		plane.Pix = slices.Clone(plane.Pix)
+	}
+	return p
+}
+
+// begins plays seconds from..to of a clip to a patrol that has learned its
+// first quiet ones, and returns when conditions began.
+func begins(p *patrol, pics []detect.Picture, quiet, from, to, every int) []int {
+	p.t.Helper()
+	p.restart()
+	p.interval = 2 * time.Second
+	for i := range quiet {
+		p.see(copied(pics[i]))
+	}
+	var at []int
+	p.interval = time.Duration(every) * time.Second
+	for second := from; second <= min(to, len(pics)); second += every {
+		for _, f := range p.see(copied(pics[second-1])) {
+			if f.Phase == detect.PhaseBegin {
+				at = append(at, second)
+			}
+		}
+	}
+	return at
+}
+
+// sights are the seconds of intel-one-by-one-person-detection.mp4 whose
+// picture shows anything of somebody, by looking at each.
+var sights = [][2]int{{7, 20}, {24, 45}, {51, 70}, {75, 87}, {93, 120}, {124, 136}}
+
+func room(t *testing.T) (*patrol, []detect.Picture) {
+	t.Helper()
+	pics := keep(t, "intel-one-by-one-person-detection.mp4", 384, 216)
+	return newPatrol(t, time.Second, inventory.Zone{ID: "room", Kind: inventory.ZoneClosedArea, Area: rect(0.02, 0.02, 0.98, 0.98)}), pics
+}
+
+// At one look a second every visit is found within two seconds of its first
+// picture, and nothing else is.
+func TestEveryVisitIsFoundAtOnce(t *testing.T) {
+	p, pics := room(t)
+	at := begins(p, pics, 6, 6, len(pics), 1)
+	t.Logf("visits %v, found at %v", sights, at)
+	if len(at) != len(sights) {
+		t.Fatalf("%d intrusions, want one for each of the visits %v: %v", len(at), sights, at)
+	}
+	for i, v := range sights {
+		if at[i] < v[0] || at[i] > v[0]+2 {
+			t.Errorf("the visit of %v was found at %d s", v, at[i])
+		}
+	}
+}
+
+// At one look in five seconds every visit of more than ten is found, whenever
+// the looks fall; and nothing is found between visits.
+func TestEveryLongVisitIsFoundAtFiveSeconds(t *testing.T) {
+	p, pics := room(t)
+	worst := 0
+	for phase := range 5 {
+		for _, v := range sights {
+			at := begins(p, pics, 6, v[0]+phase, v[1], 5)
+			if len(at) != 1 {
+				t.Errorf("looks from %d s on: the visit of %v was found at %v", v[0]+phase, v, at)
+				continue
+			}
+			worst = max(worst, at[0]-v[0])
+		}
+		for _, found := range begins(p, pics, 6, 6+phase, len(pics), 5) {
+			if !slices.ContainsFunc(sights, func(v [2]int) bool { return found >= v[0] && found <= v[1] }) {
+				t.Errorf("looks from %d s on: found something at %d s, when nobody is there", 6+phase, found)
+			}
+		}
+	}
+	t.Logf("found %d s after its first picture at the latest", worst)
+}
+
+// passages are the seconds of intel-car-detection.mp4 whose picture shows
+// anything of a car, by looking at each.
+var passages = [][2]int{{5, 9}, {15, 19}, {26, 28}}
+
+// Cars from above, which models trained on street views miss, are found by
+// their motion within two looks, although the camera turns its exposure down
+// for the white ones.
+func TestCarsFromAboveAreFoundByMotion(t *testing.T) {
+	pics := keep(t, "intel-car-detection.mp4", 384, 216)
+	p := newPatrol(t, time.Second, inventory.Zone{ID: "lot", Kind: inventory.ZoneClosedArea, Area: rect(0.02, 0.02, 0.98, 0.98)})
+	for _, every := range []int{1, 2} {
+		at := begins(p, pics, 4, 4, len(pics), every)
+		t.Logf("every %d s: passages %v, found at %v", every, passages, at)
+		if len(at) != len(passages) {
+			t.Errorf("every %d s: %d intrusions, want one for each of the passages %v: %v%s", every, len(at), passages, at, p.list())
+			continue
+		}
+		for i, v := range passages {
+			if at[i] < v[0] || at[i] > v[0]+2*every {
+				t.Errorf("every %d s: the passage of %v was found at %d s", every, v, at[i])
+			}
+		}
+	}
+}
