@@ -380,8 +380,16 @@ patrol_leads_open{state="resolved"} 0
 patrol_leads_open{state="transferred"} 0
 # HELP patrol_leads_total Leads raised since the start, canary leads left out.
 # TYPE patrol_leads_total counter
+patrol_leads_total{kind="crowd",severity="medium"} 0
+patrol_leads_total{kind="fire",severity="high"} 0
 patrol_leads_total{kind="fire_lane_blocked",severity="medium"} 0
+patrol_leads_total{kind="illegal_parking",severity="low"} 0
 patrol_leads_total{kind="intrusion",severity="high"} 2
+patrol_leads_total{kind="object_left",severity="medium"} 0
+patrol_leads_total{kind="object_taken",severity="medium"} 0
+patrol_leads_total{kind="smoke",severity="high"} 0
+patrol_leads_total{kind="standstill",severity="low"} 0
+patrol_leads_total{kind="water_edge",severity="high"} 0
 # HELP patrol_outbox_pending Notices that wait to be delivered, dead letters left out.
 # TYPE patrol_outbox_pending gauge
 patrol_outbox_pending 3

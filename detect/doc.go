@@ -23,20 +23,38 @@
 // the first three samples or more, over at least 8 s. What stands there then
 // is ground: it is never reported as new, and when it leaves, the bare ground
 // is recognised by where the outline is, with less proof in a zone whose
-// unknown condition says that something stood there. Something that has stood
-// without any change for 30 min becomes ground, unless it stands in a fire
-// lane. When more than half of the picture changes for three samples, the
-// ground is learned anew.
+// unknown condition says that something stood there. When more than half of the
+// picture changes for three samples, the ground is learned anew.
 //
-// The rules: intrusion begins with the first sample that shows something in
-// an armed closed area (the second, if the first was weak) and ends after two
-// samples, at least 3 s, that show nothing. fire_lane_blocked begins when
-// something has stood in a fire lane for the zone's dwell and ends after two
-// samples without it. What hides it for a while does not end it.
+// Something that has stood without any change for 30 min becomes ground, unless
+// it stands where a rule looks for that. Under a shadow or a beam the ground
+// keeps its texture, and is still ground.
+//
+// # How rules judge
+//
+// A zone's rules are data: a preset named after its kind or by the zone, of
+// presets.yaml or of the site's own file over it, with the zone's parameters
+// over that. A rule looks for one thing. What is present begins with the first
+// sample that shows it (the second, if the first was weak or a model doubts
+// it) or after its dwell. What stands, a blocked fire lane, a parked car, a
+// thing left, a standstill, must have come while the watch looked on, and stay
+// for its dwell. What was taken must have been ground for long. A crowd is
+// counted by a model where there is one, else by the perspective, else by how
+// much of the zone is taken by what stirs. Flame and smoke are scores. A CEL
+// expression over the Facts of a zone covers the rest. All end after two
+// samples without, over the rule's clear; what hides a thing for a while does
+// not end it.
+//
+// A Finder, which is a model, is a witness, never more: it is asked where
+// something touches an armed zone whose rule names a class. What it knows to be
+// something else does not count; what it does not know counts, but later. It
+// alone can tell what stands there since first sight.
 //
 // A condition that the record runs and the watch has not seen is unknown: it
-// does not begin again. An unknown intrusion ends when nothing has moved in
-// its zone for 3 min, or when something that stood there has left; an unknown
-// blocked fire lane only by the latter, or once something new that stood there
-// has left, because a standing car and an empty lane both show no change.
+// does not begin again. An unknown intrusion or crowd ends when nothing of it
+// has shown for 3 min, or when something that stood there has left; an unknown
+// condition of what stands only by the latter, or once something new that stood
+// there has left, because a standing car and an empty lane both show no change.
+// What was taken ends by the clock or when it is back, flame and smoke when
+// they show no more: those need no memory.
 package detect

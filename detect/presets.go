@@ -278,9 +278,8 @@ func validName(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	})
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return strings.Trim(s, letters) == ""
 }
 
 func nearest[S ~string](word string, known []S) string {

@@ -145,7 +145,7 @@ func TestBadZonesAreRefused(t *testing.T) {
 func FuzzPresets(f *testing.F) {
 	f.Add(detect.PresetsText)
 	f.Add("a:\n  zone: crowd\n  rules:\n    x:\n      kind: crowd\n      expr: |\n        count > 3\n")
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		p, err := detect.DefaultPresets().Over([]byte(text), known)
 		if err != nil {
 			return

@@ -4,6 +4,7 @@ package detect_test
 
 import (
 	"bufio"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -18,6 +19,9 @@ import (
 	"videopatrol/detect/expr"
 	"videopatrol/inventory"
 )
+
+// seed draws every street, noise and crowd of the stories anew.
+var seed = flag.Uint64("seed", 7, "of the stories' noise, crowds and traffic")
 
 // TestStories tells what happens in a street and wants exactly these begins
 // and ends, at each of the story's intervals. A line is
@@ -183,6 +187,7 @@ func (s story) tell(t *testing.T, interval time.Duration) {
 	t.Helper()
 	p := newPatrol(t, interval)
 	p.s = newStudio(176, 144)
+	p.s.rng = rand.New(rand.NewPCG(*seed, 2))
 	p.s.noise /= 2 // as in a picture of twice the size that is reduced
 	p.o.Config.Zones = s.zones
 	presets, err := detect.DefaultPresets().Over([]byte(s.presets), expr.Check)
@@ -200,7 +205,7 @@ func (s story) tell(t *testing.T, interval time.Duration) {
 	p.restart()
 	var told []detect.Finding
 	done := map[int]bool{}
-	rng := rand.New(rand.NewPCG(7, uint64(interval)))
+	rng := rand.New(rand.NewPCG(*seed, uint64(interval)))
 	for at := interval; at <= s.lasts; at += interval {
 		stage := s.at(t, at, rng)
 		sees = stage.sees

@@ -30,7 +30,7 @@ const (
 	maxHeader     = 1 << 20
 	maxCheckpoint = 128 << 10
 	maxPicture    = 2 << 20 // one masked JPEG
-	maxFindings   = 32      // of one sample
+	maxFindings   = 128     // of one sample: every rule of every zone, twice
 	maxBoxes      = 64
 	maxText       = 500 // bytes of one sentence
 	maxAnswerBody = 16 << 20
