@@ -195,7 +195,7 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 // fits tells whether a thing can have been seen on a w × h plane.
 func (t *thing) fits(w, h int) bool {
 	ok := t.X >= 0 && t.Y >= 0 && t.W > 0 && t.H > 0 && t.W <= w && t.H <= h && t.X <= w-t.W && t.Y <= h-t.H &&
-		t.Area > 0 && t.Area <= w*h && t.Stills >= 1 && t.Bare >= 0 && t.Hidden >= 0 &&
+		t.Area > 0 && t.Area <= w*h && t.Stills >= 1 && t.Bare >= 0 && t.Hidden >= 0 && t.Veiled >= 0 &&
 		len(t.Points) == len(t.Luma) && len(t.Points) > 0 && len(t.Points) <= maxPoints
 	return ok && !slices.ContainsFunc(t.Points, func(p uint16) bool { return int(p) >= w*h })
 }

@@ -48,10 +48,10 @@ type presence struct {
 	// perspective.
 	area, size float64
 	// first is when it came, unmoved since when it has not changed at all,
-	// stills in how many samples it stood there, and seen whether the newest
-	// one shows it.
+	// stills in how many samples it stood there, veiled in how many something
+	// else did, and seen whether the newest one shows it.
 	first, unmoved time.Time
-	stills         int
+	stills, veiled int
 	seen           bool
 	// back: it was put back to where it had been taken from.
 	back bool
@@ -131,7 +131,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		s := presence{
 			box: t.box(w.ground.w, w.ground.h), share: min(1, taken), score: w.score(t.Area, 2),
 			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), first: t.First, unmoved: t.Exact,
-			stills: t.Stills, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
+			stills: t.Stills, veiled: t.Veiled, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
 		}
 		l.standing = append(l.standing, s)
 		if !t.stands() {

@@ -197,7 +197,7 @@ func judgeStands(m memory, e evidence) (memory, verdict) {
 			continue
 		}
 		standing = append(standing, p)
-		if p.seen && e.now.Sub(p.first) >= e.params.Dwell && e.now.Sub(p.unmoved) >= e.params.Unmoved && (first == nil || p.first.Before(first.first)) {
+		if p.seen && e.now.Sub(p.first) >= e.params.Dwell && p.sure(e) && (first == nil || p.first.Before(first.first)) {
 			first = &e.standing[i]
 		}
 	}
@@ -218,6 +218,13 @@ func judgeStands(m memory, e evidence) (memory, verdict) {
 		return m, wait
 	}
 	return m.clear(e)
+}
+
+// sure tells whether something is one thing that stands, where a rule asks for
+// that: in dense traffic a car may look like the one before it, but not most of
+// the time.
+func (p presence) sure(e evidence) bool {
+	return e.params.Unmoved == 0 || e.now.Sub(p.unmoved) >= e.params.Unmoved && p.stills > 2*p.veiled
 }
 
 // judgeTaken decides whether something that stood in a zone is gone. It stays

@@ -32,6 +32,8 @@ type thing struct {
 	// Stills counts samples that saw it here, Bare those in a row that saw
 	// the ground, Hidden those in a row that saw something else.
 	Stills, Bare, Hidden int
+	// Veiled counts all samples that saw something else.
+	Veiled int `json:",omitempty"`
 	// Native: it stands there since before the watch, which only a model can
 	// tell; it is in the ground.
 	Native bool `json:",omitempty"`
@@ -94,6 +96,7 @@ func (t *thing) look(x, fore []byte, wide int, light float64, tolerance int, now
 		return
 	case t.Native && float64(same) < sameShare*n:
 		t.Hidden++ // by something, or by nothing: a ghost tells that it left
+		t.Veiled++
 	case float64(there) < bareShare*n:
 		t.Bare++
 	case float64(same) >= sameShare*n && float64(there) >= sameShare*n:
@@ -109,6 +112,7 @@ func (t *thing) look(x, fore []byte, wide int, light float64, tolerance int, now
 	default:
 		t.Bare = 0
 		t.Hidden++
+		t.Veiled++
 	}
 	t.Exact = now
 	for i := range t.Luma {
