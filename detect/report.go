@@ -29,6 +29,7 @@ func (w *Watch) rule(m *motion, p Picture, now time.Time) []told {
 			before := w.memories[r.key()]
 			after, v := judgeOf(r.When)(before, w.evidence(r, &l, now))
 			w.memories[r.key()] = after
+			w.note(r, l.facts, v)
 			if v.phase == "" {
 				continue
 			}

@@ -54,6 +54,10 @@ type Watch struct {
 	fresh bool
 	// burn judges fire.
 	burn func(zone string, p Picture, now time.Time) burning
+	// judged is the newest that each rule said, scene the newest health, for
+	// Explain alone.
+	judged map[ruleKey]judged
+	scene  Scene
 	// last is the newest trusted look.
 	last time.Time
 	// removed are conditions whose end is still to be told.
@@ -115,7 +119,7 @@ func NewWatch(o WatchOptions) (*Watch, error) {
 		return nil, fmt.Errorf("watch: MinArea %g (0..1), Threshold %d (1..255) or StillWidth %d (at least %d) is out of range",
 			o.MinArea, o.Threshold, o.StillWidth, MinSide)
 	}
-	w := &Watch{o: o, memories: map[ruleKey]memory{}}
+	w := &Watch{o: o, memories: map[ruleKey]memory{}, judged: map[ruleKey]judged{}}
 	if err := w.adopt(o.Config); err != nil {
 		return nil, err
 	}
@@ -147,6 +151,7 @@ func (w *Watch) adopt(c Config) error {
 			w.removed = append(w.removed, removal{zone: r.zone, rule: r.Rule, m: m})
 		}
 		delete(w.memories, r.key())
+		delete(w.judged, r.key())
 	}
 	w.config, w.zone = c, loc
 	w.equip(rules)
@@ -411,6 +416,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	if w.health.Fault != SceneOK {
 		r.Scene.Since = w.health.Since
 	}
+	w.scene = r.Scene
 	stage("scene")
 	told := w.tellRemoved(received)
 	if trusted {

@@ -29,6 +29,7 @@ var wantActions = map[string]wall.Action{
 	"list-cameras":     wall.ActionRead,
 	"get-camera":       wall.ActionRead,
 	"get-still":        wall.ActionView,
+	"explain-camera":   wall.ActionRead,
 	"get-evidence":     wall.ActionView,
 	"get-grid":         wall.ActionRead,
 	"get-stats":        wall.ActionRead,

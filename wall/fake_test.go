@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/detect"
 	"videopatrol/inventory"
 	"videopatrol/streams"
 	"videopatrol/wall"
@@ -196,6 +197,17 @@ func (f fakeStills) Still(_ context.Context, camera string) ([]byte, time.Time, 
 		return nil, time.Time{}, errors.New("no picture")
 	}
 	return f[camera], noon.Add(-3 * time.Second), nil
+}
+
+func (f fakeStills) Explain(_ context.Context, camera string) (detect.Explanation, error) {
+	if f[camera] == nil {
+		return detect.Explanation{}, errors.New("no picture")
+	}
+	return detect.Explanation{
+		Camera: camera, Received: noon, Picture: f[camera], Background: f[camera],
+		Rules:    []detect.RuleExplanation{{Zone: "lane", Rule: detect.RuleFireLaneBlocked, Kind: detect.KindFireLaneBlocked, State: detect.RulePending}},
+		Standing: []detect.Standing{},
+	}, nil
 }
 
 // fakeImporter answers what it was told to and keeps what it was asked.

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"videopatrol/alerts"
+	"videopatrol/detect"
 )
 
 // This file is the only one that sends pictures. Each way out takes a view
@@ -25,6 +26,9 @@ type Stills interface {
 	// was received, or an error when there is none to show. It may take seconds:
 	// a picture is made when somebody asks for it.
 	Still(ctx context.Context, camera string) (jpeg []byte, taken time.Time, err error)
+	// Explain says what the detection makes of a camera, on its newest picture,
+	// or an error when there is none. It may take seconds.
+	Explain(ctx context.Context, camera string) (detect.Explanation, error)
 }
 
 type stillInput struct {
@@ -73,6 +77,31 @@ func (s *Server) getStill(ctx context.Context, in *stillInput) (*huma.StreamResp
 		// A client that left is no error of ours.
 		_, _ = hc.BodyWriter().Write(jpeg)
 	}}, nil
+}
+
+// explainCamera shows the figures to whoever may read, and the pictures to
+// whoever may look: who administers sees why there was no finding, and nobody
+// in the picture.
+func (s *Server) explainCamera(ctx context.Context, in *stillInput) (*body[detect.Explanation], error) {
+	if _, ok := s.index().byID[in.ID]; !ok {
+		return nil, noCamera()
+	}
+	e, err := s.stills.Explain(ctx, in.ID)
+	if err != nil {
+		s.log.Debug("no explanation of a camera", "camera", in.ID, "error", err)
+		return nil, problem(http.StatusNotFound, "not_found",
+			"there is no picture of this camera at the moment to explain anything by; its next sample brings one, so try again soon")
+	}
+	who := callerOf(ctx)
+	if !who.Role.May(ActionView) {
+		e.Picture, e.Background = nil, nil
+		return answer(e, nil)
+	}
+	if err := s.lease(ctx, who, "camera/"+in.ID, in.Purpose); err != nil {
+		return nil, err
+	}
+	s.metrics.views.Inc()
+	return answer(e, nil)
 }
 
 func (s *Server) getEvidence(ctx context.Context, in *evidenceInput) (*huma.StreamResponse, error) {

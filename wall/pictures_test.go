@@ -3,6 +3,7 @@ package wall_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/detect"
 	"videopatrol/wall"
 )
 
@@ -80,6 +82,42 @@ func TestNoAuditNoPicture(t *testing.T) {
 	}
 	if n := w.desk.open.Load(); n != 0 {
 		t.Errorf("%d files were left open", n)
+	}
+}
+
+// TestExplain: whoever reads sees the figures, and only whoever may look the
+// pictures, audited first.
+func TestExplain(t *testing.T) {
+	w := newWorld(t)
+	path := "/api/v1/cameras/" + camera1 + "/explain"
+	var e detect.Explanation
+	res := w.officer().get(path + "?purpose=why")
+	if err := json.Unmarshal(res.body, &e); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s: %v", res.StatusCode, res.body, err)
+	}
+	if !bytes.Equal(e.Picture, jpeg) || !bytes.Equal(e.Background, jpeg) || len(e.Rules) != 1 || e.Rules[0].State != detect.RulePending {
+		t.Errorf("an officer sees %+v", e)
+	}
+	if rows := w.journal.actions("view"); len(rows) != 1 || rows[0].Object != "camera/"+camera1 || rows[0].Purpose != "why" {
+		t.Errorf("audit %+v", rows)
+	}
+	e = detect.Explanation{}
+	res = w.as(wall.RoleAdmin).get(path)
+	if err := json.Unmarshal(res.body, &e); err != nil || res.StatusCode != http.StatusOK || e.Picture != nil || e.Background != nil || len(e.Rules) != 1 {
+		t.Errorf("an administrator sees %d %s: %v", res.StatusCode, res.body, err)
+	}
+	if n := len(w.journal.actions("view")); n != 1 {
+		t.Errorf("%d views, of which an administrator had none", n)
+	}
+	w.journal.fail(errors.New("disk full"))
+	if res := w.as(wall.RoleDispatcher).get(path); res.StatusCode != http.StatusServiceUnavailable || bytes.Contains(res.body, []byte("rules")) {
+		t.Errorf("without audit: %d %s", res.StatusCode, res.body)
+	}
+	w.journal.fail(nil)
+	for _, id := range []string{camera2, "nobody"} {
+		if res := w.officer().get("/api/v1/cameras/" + id + "/explain"); res.StatusCode != http.StatusNotFound {
+			t.Errorf("camera %s: %d", id, res.StatusCode)
+		}
 	}
 }
 

@@ -94,6 +94,9 @@ func (s *Server) routes() {
 	still := op("get-still", get, "/cameras/{id}/still.jpg", "The newest masked picture; the view is audited first")
 	still.Responses = binary("image/jpeg", "The picture")
 	route(s, ActionView, still, s.getStill)
+	route(s, ActionRead, op("explain-camera", get, "/cameras/{id}/explain",
+		"Why there was, or was not, a finding: each rule's newest look; for who may view also the picture and the background, drawn on, and audited first"),
+		s.explainCamera)
 	evidence := op("get-evidence", get, "/evidence/{lead}/{picture}", "A picture of a lead; the view is audited first")
 	evidence.Responses = binary("image/jpeg", "The picture")
 	route(s, ActionView, evidence, s.getEvidence)

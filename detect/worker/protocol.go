@@ -41,6 +41,8 @@ const (
 	opSee   = "see"   // judge a sample
 	opStill = "still" // make the masked picture of a sample and judge nothing
 	opSave  = "save"  // send a checkpoint of a camera's watch
+	// opExplain: tell what the watch makes of its camera, on a sample's picture.
+	opExplain = "explain"
 )
 
 // A request is what the parent asks of the child. Config is there when the
@@ -80,8 +82,10 @@ type answer struct {
 	Forgot string `json:"forgot,omitempty"`
 	// Dropped: the watch failed over this sample and is gone; the next one
 	// starts from the parent's checkpoint, so that no finding is lost.
-	Dropped bool        `json:"dropped,omitempty"`
-	Sizes   answerSizes `json:"sizes"`
+	Dropped bool `json:"dropped,omitempty"`
+	// Explanation comes beside a result that holds nothing else.
+	Explanation *detect.Explanation `json:"explanation,omitempty"`
+	Sizes       answerSizes         `json:"sizes"`
 
 	checkpoint []byte
 }
@@ -91,6 +95,9 @@ type answerSizes struct {
 	Still      int `json:"still,omitempty"`
 	// Pictures has one size per finding, 0 for none.
 	Pictures []int `json:"pictures,omitempty"`
+	// Picture and Background are an explanation's.
+	Picture    int `json:"picture,omitempty"`
+	Background int `json:"background,omitempty"`
 }
 
 // A hello tells that a child is ready.
@@ -126,6 +133,11 @@ func encodeAnswer(buf *bytes.Buffer, a *answer) error {
 			a.Sizes.Pictures = append(a.Sizes.Pictures, len(r.Findings[i].Picture))
 			r.Findings[i].Picture = nil
 		}
+	}
+	if e := a.Explanation; e != nil {
+		blobs = append(blobs, e.Picture, e.Background)
+		a.Sizes.Picture, a.Sizes.Background = len(e.Picture), len(e.Background)
+		e.Picture, e.Background = nil, nil
 	}
 	return encode(buf, a, blobs)
 }
@@ -229,6 +241,11 @@ func decodeAnswer(r *bufio.Reader) (*answer, error) {
 			return nil, err
 		}
 	}
+	if a.Explanation != nil {
+		if err := decodeExplanation(a.Explanation, a.Result, a.Sizes, &c); err != nil {
+			return nil, err
+		}
+	}
 	if !c.done() {
 		return nil, garbled("an answer's sizes do not add up to its %d bytes", len(body))
 	}
@@ -260,6 +277,36 @@ func decodeResult(r *detect.Result, s answerSizes, c *cutter) error {
 		if !slices.Contains(stages(), stage) || !(seconds >= 0 && seconds < 3600) {
 			return garbled("%v s in stage %q", seconds, stage)
 		}
+	}
+	return nil
+}
+
+// decodeExplanation cuts an explanation's pictures and checks what can be
+// shown wrongly.
+func decodeExplanation(e *detect.Explanation, r *detect.Result, s answerSizes, c *cutter) error {
+	const most = 1024 // rules and things
+	if r == nil || e.Camera != r.Camera || !e.Received.Equal(r.Received) {
+		return garbled("an explanation of another picture")
+	}
+	var ok, too bool
+	e.Picture, ok = c.jpeg(s.Picture)
+	e.Background, too = c.jpeg(s.Background)
+	if !ok || !too || len(e.Rules) > most || len(e.Standing) > most {
+		return garbled("an explanation with %d rules, %d things, pictures of %d and %d bytes", len(e.Rules), len(e.Standing), s.Picture, s.Background)
+	}
+	for i := range e.Rules {
+		x := &e.Rules[i]
+		if !name.MatchString(x.Zone) || !name.MatchString(x.Rule.ID) || !slices.Contains(detect.Kinds(), x.Kind) || !slices.Contains(detect.RuleStates(), x.State) {
+			return garbled("an explanation of zone %q, rule %q, kind %q, state %q", x.Zone, x.Rule.ID, x.Kind, x.State)
+		}
+		x.Why.ZH, x.Why.EN = shorten(x.Why.ZH), shorten(x.Why.EN)
+	}
+	for i := range e.Standing {
+		t := &e.Standing[i]
+		if b := t.Box; !within(b.X) || !within(b.Y) || !within(b.W) || !within(b.H) {
+			return garbled("a box %+v outside the image", b)
+		}
+		t.Class = shorten(t.Class)
 	}
 	return nil
 }

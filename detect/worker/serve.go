@@ -39,6 +39,14 @@ type Stiller interface {
 	Still(p detect.Picture) ([]byte, error)
 }
 
+// An Explainer is a Watcher that tells what it makes of its camera;
+// detect.Watch is one. Without it Pool.Explain has nothing to tell.
+type Explainer interface {
+	// Explain draws on the picture, which is that of a sample received then, and
+	// changes no memory.
+	Explain(p detect.Picture, received time.Time) (detect.Explanation, error)
+}
+
 // ServeOptions are the parts of a child.
 type ServeOptions struct {
 	// Decoder and NewWatcher are required.
@@ -193,6 +201,15 @@ func (s *server) handle(q *request) *answer {
 		a.Result = &r
 		return &a
 	}
+	if q.Op == opExplain {
+		r := detect.Result{Camera: q.Camera, Received: q.Received}
+		e, err := s.explain(w, q)
+		if a.Explanation = e; err != nil {
+			r.Undecodable = shorten(err.Error())
+		}
+		a.Result = &r
+		return &a
+	}
 	r, err := s.see(w, q)
 	if err != nil {
 		// Its memory may have moved on past findings that nobody got.
@@ -272,6 +289,23 @@ func (s *server) still(w *watch, u streams.Unit) (r detect.Result) {
 		r.Undecodable = shorten(err.Error())
 	}
 	return r
+}
+
+// explain tells what the watch makes of its camera.
+func (s *server) explain(w *watch, q *request) (*detect.Explanation, error) {
+	tells, ok := w.Watcher.(Explainer)
+	if !ok {
+		return nil, errors.New("this watcher explains nothing")
+	}
+	p, err := s.o.Decoder.Decode(q.unit)
+	if err != nil {
+		return nil, err
+	}
+	e, err := tells.Explain(p, q.Received)
+	if err != nil {
+		return nil, err
+	}
+	return &e, nil
 }
 
 // checkpoint is nil when the watch has none of an allowed size.

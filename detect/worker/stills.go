@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"videopatrol/detect"
 	"videopatrol/streams"
 )
 
@@ -14,7 +15,10 @@ import (
 // next sample shows can be shown then.
 var ErrNoPicture = errors.New("there is no picture of this camera")
 
-var errStopping = errors.New("the workers are being stopped")
+var (
+	errStopping = errors.New("the workers are being stopped")
+	errBusy     = errors.New("too many people ask at once")
+)
 
 const (
 	// watchedFor is how long after somebody asked for a camera's picture each
@@ -41,10 +45,13 @@ type look struct {
 
 func (k *look) size() int64 { return int64(k.unit.Size() + len(k.jpeg)) }
 
-// An ask is one picture that is to be made, for all who wait for it.
+// An ask is one picture that is to be made, for all who wait for it, or an
+// explanation for one who does.
 type ask struct {
-	camera string
-	done   chan struct{} // closed once the rest is there
+	camera   string
+	explains bool
+	done     chan struct{} // closed once the rest is there
+	told     *detect.Explanation
 	jpeg   []byte
 	taken  time.Time
 	err    error
@@ -71,6 +78,50 @@ func (p *Pool) Still(ctx context.Context, camera string) (jpeg []byte, taken tim
 	case <-ctx.Done():
 		return nil, time.Time{}, ctx.Err()
 	}
+}
+
+// Explain tells what the watch of a camera makes of it, on its newest picture.
+// The error is ErrNoPicture when there is none, or says why nothing could be
+// told within 5 s. It is safe for concurrent use.
+func (p *Pool) Explain(ctx context.Context, camera string) (detect.Explanation, error) {
+	ctx, cancel := context.WithTimeout(ctx, stillPatience)
+	defer cancel()
+	a := p.lane(camera).wantToKnow(camera)
+	select {
+	case <-a.done:
+		if a.err != nil {
+			return detect.Explanation{}, a.err
+		}
+		return *a.told, nil
+	case <-ctx.Done():
+		return detect.Explanation{}, ctx.Err()
+	}
+}
+
+// wantToKnow returns the promise of an explanation.
+func (t *table) wantToKnow(camera string) *ask {
+	const most = 16 // that wait
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := &ask{camera: camera, explains: true, done: make(chan struct{})}
+	waiting := 0
+	for _, o := range t.asks {
+		if o.explains {
+			waiting++
+		}
+	}
+	switch r := t.cameras[camera]; {
+	case r == nil, r.look.place == nil:
+		a.answer(nil, time.Time{}, ErrNoPicture)
+	case t.closed:
+		a.answer(nil, time.Time{}, errStopping)
+	case waiting >= most:
+		a.answer(nil, time.Time{}, errBusy)
+	default:
+		t.asks = append(t.asks, a)
+		t.signal()
+	}
+	return a
 }
 
 // want marks a camera as watched and returns its picture, or the promise of
@@ -110,11 +161,13 @@ func (t *table) takeAsk() (turn, *ask, bool) {
 		a := t.asks[0]
 		t.asks = t.asks[1:]
 		r := t.cameras[a.camera]
-		if r == nil || r.look.ask != a {
+		if !a.explains && (r == nil || r.look.ask != a) {
 			continue // answered already
 		}
-		if r.look.place == nil {
-			r.look.ask = nil
+		if r == nil || r.look.place == nil {
+			if r != nil && !a.explains {
+				r.look.ask = nil
+			}
 			a.answer(nil, time.Time{}, ErrNoPicture)
 			continue
 		}
@@ -153,6 +206,10 @@ func (t *table) keep(n turn, jpeg []byte, limit int64) (dropped int) {
 func (t *table) drawn(n turn, a *ask, jpeg []byte, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if a.explains {
+		a.answer(nil, time.Time{}, err)
+		return
+	}
 	r := n.record
 	switch {
 	case r.look.ask != a: // the camera is gone
@@ -198,7 +255,9 @@ func (t *table) close() {
 	defer t.mu.Unlock()
 	t.closed = true
 	for _, a := range t.asks {
-		if r := t.cameras[a.camera]; r != nil && r.look.ask == a {
+		if a.explains {
+			a.answer(nil, time.Time{}, errStopping)
+		} else if r := t.cameras[a.camera]; r != nil && r.look.ask == a {
 			r.look.ask = nil
 			a.answer(nil, time.Time{}, errStopping)
 		}
@@ -206,14 +265,19 @@ func (t *table) close() {
 	t.asks = nil
 }
 
-// draw has the child make the picture that somebody asked for.
+// draw has the child make the picture, or the explanation, that somebody asked
+// for.
 func (l *lane) draw(n turn, a *ask) {
 	if l.o.Now().Before(n.record.strike.until) {
 		l.drawn(n, a, nil, ErrNoPicture)
 		return
 	}
+	op := opStill
+	if a.explains {
+		op = opExplain
+	}
 	l.child.stderr.reset()
-	got, err := l.child.see(l.request(opStill, n), l.o.Timeout)
+	got, err := l.child.see(l.request(op, n), l.o.Timeout)
 	switch {
 	case errors.Is(err, errUnsendable):
 	case errors.Is(err, errUnread):
@@ -226,6 +290,11 @@ func (l *lane) draw(n turn, a *ask) {
 	default:
 		l.child.known[n.sample.Camera] = n.revision
 		l.forgotten(n.sample.Camera, got)
+		if a.explains && got.Explanation != nil {
+			a.told = got.Explanation
+			a.answer(nil, n.sample.Unit.Received, nil)
+			return
+		}
 		if len(got.Result.Still) == 0 {
 			err = errors.New(got.Result.Undecodable)
 			break
