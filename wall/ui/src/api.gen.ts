@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cameras/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why there was, or was not, a finding: each rule's newest look; for who may view also the picture and the background, drawn on, and audited first */
+        get: operations["explain-camera"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cameras/{id}/still.jpg": {
         parameters: {
             query?: never;
@@ -688,6 +705,19 @@ export interface components {
             /** Format: date-time */
             taken_at: string;
         };
+        Explanation: {
+            background?: string;
+            camera: string;
+            /** Format: date-time */
+            judged?: string;
+            learned: boolean;
+            picture?: string;
+            /** Format: date-time */
+            received: string;
+            rules: components["schemas"]["RuleExplanation"][];
+            scene: components["schemas"]["Scene"];
+            standing: components["schemas"]["Standing"][];
+        };
         GridFeature: {
             geometry: components["schemas"]["GridGeometry"];
             properties: components["schemas"]["GridProperties"];
@@ -917,6 +947,16 @@ export interface components {
         RevisionList: {
             revisions: components["schemas"]["Revision"][];
         };
+        RuleExplanation: {
+            kind: string;
+            rule: components["schemas"]["RuleRef"];
+            sees: components["schemas"]["Seen"];
+            /** Format: date-time */
+            since?: string;
+            state: string;
+            why?: components["schemas"]["Text"];
+            zone: string;
+        };
         RuleRef: {
             id: string;
             /** Format: int64 */
@@ -928,10 +968,49 @@ export interface components {
             /** Format: double */
             y: number;
         };
+        Scene: {
+            fault: string;
+            /** Format: double */
+            luma: number;
+            /** Format: double */
+            sharp: number;
+            /** Format: date-time */
+            since?: string;
+        };
+        Seen: {
+            classes?: {
+                [key: string]: number;
+            };
+            /** Format: double */
+            count: number;
+            /** Format: double */
+            coverage: number;
+            /** Format: double */
+            dwell_seconds: number;
+            /** Format: double */
+            flame: number;
+            /** Format: double */
+            moving: number;
+            /** Format: int64 */
+            present: number;
+            /** Format: double */
+            size: number;
+            /** Format: double */
+            smoke: number;
+            /** Format: int64 */
+            standing: number;
+        };
         Site: {
             name: string;
             /** @example Asia/Shanghai */
             time_zone: string;
+        };
+        Standing: {
+            box: components["schemas"]["Box"];
+            class?: string;
+            /** Format: date-time */
+            first: string;
+            seen: boolean;
         };
         Stats: {
             /** @description by state */
@@ -1158,6 +1237,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CameraView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "explain-camera": {
+        parameters: {
+            query?: {
+                /** @description why; it goes into the audit */
+                purpose?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
                 };
             };
             /** @description Error */

@@ -16,6 +16,7 @@ export type Transition = Schemas['TransitionRequest']
 
 export type CameraView = Schemas['CameraView']
 export type CameraState = CameraView['state']
+export type Explanation = Schemas['Explanation']
 export type CameraPage = Schemas['CameraList']
 export type StateCounts = Partial<Record<CameraState, number>>
 export type GridFeatures = Schemas['GridFeatures']

@@ -11,6 +11,7 @@ import { SeverityMark, StateMark } from '../ui/Icons'
 import { Picture } from '../ui/Picture'
 import { oldAfter, pictureAge } from './age'
 import { PictureAge } from './CamerasPage'
+import { Explain } from './Explain'
 
 /** CameraPanel is one camera: its newest picture, its state in words, and its leads. */
 export function CameraPanel({ id, onClose }: { id: string; onClose: () => void }) {
@@ -66,6 +67,7 @@ function Camera({ camera: c }: { camera: CameraView }) {
         <dt>{t('camera.id')}</dt><dd className="num wrap">{c.id}</dd>
       </dl>
       <Zones camera={c} />
+      <Explain camera={c} />
       <Leads camera={c.id} />
     </>
   )

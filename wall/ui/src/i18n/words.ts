@@ -21,6 +21,7 @@ export function useWords() {
     phase: (s: string) => word('phase', s),
     cameraState: (s: string) => word('cameraState', s),
     cameraReason: (s: string) => (s === '' ? '' : word('cameraReason', s)),
+    ruleState: (s: string) => word('ruleState', s),
     mode: (s: string) => word('mode', s),
     tier: (s: string) => word('tier', s),
     role: (s: string) => word('role', s),
