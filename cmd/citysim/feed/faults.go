@@ -117,7 +117,7 @@ func (p *player) befall(f *trouble, m scene.Moment) {
 		}
 		p.aside.Draw(p.frame, m)
 	case Noisy:
-		p.stage.Noise = 22 + 16*f.strength
+		p.stage.Noise = 16 + 20*f.strength
 		p.stage.Draw(p.frame, m)
 		p.snow(f)
 	default:
@@ -259,7 +259,7 @@ func (p *player) cover(f *trouble) {
 func (p *player) tint(f *trouble) {
 	// Purple by day without an infrared filter, or a colour channel lost.
 	cast := [...][2]int{{26, 34}, {-38, -22}, {40, -14}, {-34, 36}, {-20, -44}}[int(f.a*5)]
-	k := 0.75 + 0.5*f.strength
+	k := 0.65 + 0.55*f.strength
 	for i := range p.picture.Cb.Pix {
 		b, r := &p.picture.Cb.Pix[i], &p.picture.Cr.Pix[i]
 		*b = byte(min(max(float64(*b)+k*float64(cast[0]), 0), 255))
@@ -299,7 +299,7 @@ func (p *player) tear(f *trouble) {
 	// From a lost slice on, blocks repeat what is above them, or are grey.
 	for range 30 + int(70*f.strength) {
 		x, top := r.IntN(w/16)*16, (1+r.IntN(h/16-1))*16
-		flat, level := r.IntN(2) == 0, byte(60+r.IntN(120)) //nolint:gosec // below 256
+		flat, coloured, level := r.IntN(2) == 0, r.IntN(4) == 0, byte(60+r.IntN(120)) //nolint:gosec // below 256
 		for j := range 16 {
 			row := y[(top+j)*w+x:][:16]
 			if flat {
@@ -309,10 +309,13 @@ func (p *player) tear(f *trouble) {
 			} else {
 				copy(row, y[(top-1)*w+x:][:16])
 			}
-			if j%2 == 0 {
+			if j%2 == 0 && (flat || coloured) {
 				for i := range 8 {
 					at := (top+j)/2*(w/2) + x/2 + i
-					p.picture.Cb.Pix[at], p.picture.Cr.Pix[at] = level/2+70, 255-level
+					p.picture.Cb.Pix[at], p.picture.Cr.Pix[at] = 128, 128
+					if coloured {
+						p.picture.Cb.Pix[at], p.picture.Cr.Pix[at] = level/2+70, 255-level
+					}
 				}
 			}
 		}

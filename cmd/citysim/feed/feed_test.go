@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ func TestContactSheets(t *testing.T) {
 		t.Skip("FEED_SHEETS names no folder: no sheets are drawn")
 	}
 	for _, kind := range scene.Kinds() {
+		if only := os.Getenv("FEED_SCENE"); only != "" && only != string(kind) {
+			continue
+		}
 		for seed := range uint64(2) {
 			var light []image.Image
 			d := day(t, feed.Options{Scene: kind, Seed: seed + 3, Interval: 2 * time.Hour})
@@ -48,7 +52,7 @@ func TestContactSheets(t *testing.T) {
 			var shown []image.Image
 			for i, k := range feed.Kinds(kind) {
 				d := day(t, feed.Options{
-					Scene: kind, Seed: uint64(i) + 20, Interval: 2 * time.Second, Length: 2 * time.Hour, Happen: []string{k},
+					Scene: kind, Seed: uint64(i) + 20, Interval: 3 * time.Second, Length: 2 * time.Hour, Every: 2 * time.Minute, Happen: []string{k},
 					Begin: time.Date(2026, 5, 4, hour, 0, 0, 0, time.FixedZone("CST", 8*3600)),
 				})
 				h := d.Happenings()[0]
@@ -124,3 +128,25 @@ func BenchmarkDay(b *testing.B) {
 }
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.FixedZone("CST", 8*3600))
+
+func BenchmarkShort(b *testing.B) {
+	for _, kind := range scene.Kinds() {
+		b.Run(string(kind), func(b *testing.B) {
+			n := 0
+			begin := spent()
+			for b.Loop() {
+				for range day(b, feed.Options{Scene: kind, Seed: 5, Begin: noon.Add(5 * time.Hour), Length: time.Hour}).Samples() {
+					n++
+				}
+			}
+			b.ReportMetric(float64((spent()-begin).Microseconds())/float64(n), "cpu-µs/sample")
+		})
+	}
+}
+
+// spent is the processor time that this process has used.
+func spent() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

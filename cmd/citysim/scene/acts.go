@@ -401,7 +401,7 @@ func (s *Stage) burn(a *Act, z ground, r *rand.Rand, hold float64) {
 	if flames {
 		a.Also = []string{Smoke}
 	}
-	grey := rgb(pick[uint32](r, 0x6a6a6a, 0x8c8c8a, 0xb4b4b0, 0x4a4846))
+	grey := rgb(pick[uint32](r, 0x3a3836, 0x4a4846, 0xd8d8d4, 0xe6e6e2)) // black or white: grey yards are grey
 	phase, lean := between(r, 0, 6), between(r, -0.5, 0.5)
 	const dies = 12.0 // seconds until the last smoke has gone
 	a.Begin, a.End, a.Length = seconds(1), seconds(1+hold), seconds(1+hold+dies)
@@ -442,7 +442,7 @@ func (s *Stage) flame(at vec, size, t, phase float64, seed uint64) {
 			k    float64
 			tone tone
 			glow byte
-		}{{1, rgb(0xe8521a), 95}, {0.72, rgb(0xff9a22), 150}, {0.42, rgb(0xffe27a), 215}} {
+		}{{1, rgb(0xe8521a), 45}, {0.72, rgb(0xff9a22), 90}, {0.42, rgb(0xffe27a), 190}} {
 			w, h := wide*layer.k, tall*layer.k
 			tip := foot.plus(up.times(h)).plus(r1.times(sway * layer.k))
 			mid := foot.plus(up.times(h * 0.45)).plus(r1.times(sway * 0.3 * layer.k))
@@ -456,13 +456,13 @@ func (s *Stage) flame(at vec, size, t, phase float64, seed uint64) {
 
 // blaze lights the ground around a fire.
 func (s *Stage) blaze(at vec, size float64) {
-	for i, k := range []float64{2, 3.4, 5} {
+	for k := 0.6; k < 6; k += 0.45 {
 		var pts []vec
 		for j := range 14 {
 			sn, cs := math.Sincos(2 * math.Pi * float64(j) / 14)
 			pts = append(pts, at.plus(vec{k * size * cs, 0, k * size * sn}))
 		}
-		s.pen.shine(s.local, byte(70-18*i), pts...)
+		s.pen.shine(s.local, byte(34/(1+0.35*k*k)+1), pts...)
 	}
 }
 
@@ -474,12 +474,12 @@ func (s *Stage) smoke(at vec, size, most, burns, hold, drift float64, grey tone,
 	for i := first; float64(i)*every < min(burns, hold); i++ {
 		age := burns - float64(i)*every
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		strength := smooth(float64(i)*every/40)*0.75 + 0.25
+		strength := smooth(float64(i)*every/40)*0.6 + 0.4
 		k := age / life
 		rise := (0.95*age + 0.3) * between(r, 0.8, 1.15)
 		x := drift*age*0.35*between(r, 0.6, 1.4) + between(r, -0.25, 0.25)*(1+age*0.3)
 		radius := (0.25*most + 0.22*age) * between(r, 0.8, 1.3)
-		opacity := strength * 0.17 * smooth(age/1.2) * (1 - smooth(k)) * between(r, 0.6, 1.2)
+		opacity := strength * 0.3 * smooth(age/1.2) * (1 - smooth(k)) * between(r, 0.6, 1.2)
 		if thin {
 			opacity *= 0.75
 		}

@@ -148,12 +148,13 @@ func (b *brush) cover(poly []point, width, height int) (x0, y0, w, h int) {
 	if w <= 0 || h <= 0 {
 		return 0, 0, 0, 0
 	}
+	if lo.x < -far || lo.y < -far || hi.x > far || hi.y > far {
+		poly = clip(poly, float64(width), float64(height))
+	}
 	b.raster.Reset(w, h)
 	b.raster.DrawOp = draw.Src
 	for i, p := range poly {
-		// The rasterizer wants no coordinates far outside.
-		x := float32(min(max(p.x-float64(x0), -4000), 4000))
-		y := float32(min(max(p.y-float64(y0), -4000), 4000))
+		x, y := float32(p.x-float64(x0)), float32(p.y-float64(y0))
 		if i == 0 {
 			b.raster.MoveTo(x, y)
 		} else {
@@ -169,6 +170,23 @@ func (b *brush) cover(poly []point, width, height int) (x0, y0, w, h int) {
 	b.mask.Stride, b.mask.Rect = w, image.Rect(0, 0, w, h)
 	b.raster.Draw(&b.mask, b.mask.Rect, image.Opaque, image.Point{})
 	return x0, y0, w, h
+}
+
+// far is how many pixels outside the rasterizer wants no coordinates.
+const far = 4000
+
+// clip cuts a polygon a little outside the picture.
+func clip(poly []point, width, height float64) []point {
+	const margin = 16
+	for _, edge := range []func(point) float64{
+		func(p point) float64 { return p.x + margin },
+		func(p point) float64 { return width + margin - p.x },
+		func(p point) float64 { return p.y + margin },
+		func(p point) float64 { return height + margin - p.y },
+	} {
+		poly = cut(poly, edge)
+	}
+	return poly
 }
 
 // hide takes what something nearer hides out of the mask.

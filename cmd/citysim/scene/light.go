@@ -1,6 +1,7 @@
 package scene
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -104,7 +105,7 @@ type illumination struct {
 	grey    bool
 }
 
-// tones maps a level, 4 to a luma step, to luma: straight up to bright, then
+// tones maps a level, 2 to a luma step, to luma: straight up to bright, then
 // ever flatter.
 var tones = sync.OnceValue(func() *[4096]byte {
 	var t [4096]byte
@@ -134,8 +135,8 @@ var grains = sync.OnceValue(func() []int8 {
 })
 
 // limits clamps luma and noise; index 0 is −512.
-var limits = sync.OnceValue(func() *[1280]byte {
-	var t [1280]byte
+var limits = sync.OnceValue(func() *[2048]byte {
+	var t [2048]byte
 	for i := range t {
 		t[i] = byte(min(max(i-512, 0), 255))
 	}
@@ -157,20 +158,16 @@ func (s *Stage) expose(out *Frame, l illumination) float64 {
 	}
 	sigma := int(noise * 16)
 	lamp := int(l.lamps * e.gain * 1024 / 255)
-	glow := int(glowLevel * e.gain * 64)
+	// What shines saturates the sensor late: lenses scatter, exposures are short.
+	glow := int(glowLevel * math.Pow(e.gain, 0.45) * 64)
 	tone, limit, grain := tones(), limits(), grains()
 	var veil [256]int
 	for i := range veil {
-		if i == 255 {
-			veil[i] = int(256 * min(1, l.fog*400))
-		} else {
-			veil[i] = int(256 * (1 - math.Exp(-l.fog*float64(i)/2)))
-		}
+		veil[i] = int(256 * (1 - math.Exp(-l.fog*float64(i)/2)))
 	}
 	fogLevel := min(int((l.ambient*0.8+l.lamps*0.25)*e.gain*230*2), 4095)
 	fog := int(tone[max(fogLevel, 0)])
-	row := make([]int, w)
-	blocky := make([]int, w/block+1)
+	row, blocky := make([]int, w), make([]int, w/block)
 	sum := 0
 	for y := range h {
 		if y%block == 0 {
@@ -196,17 +193,30 @@ func (s *Stage) expose(out *Frame, l illumination) float64 {
 			}
 		}
 		at := y * w
-		in, loc, gl, far := albedo[at:][:w], s.local[at:][:w], s.work.glow[at:][:w], s.depth[at:][:w]
-		o := outY[at:][:w]
+		loc, gl := s.local[at:][:w], s.work.glow[at:][:w]
+		lit := !zero(loc) || !zero(gl)
 		ns := grain[r.IntN(grainSize):][:w]
-		row := row[:w]
-		for x, a := range in {
-			v := (int(a)*(row[x]+int(loc[x])*lamp)>>9 + int(gl[x])*glow>>5) & 0xffff
-			c := int(tone[min(v, 4095)])
-			c += (fog - c) * veil[far[x]] >> 8
-			p := limit[c+int(ns[x])*sigma>>8+blocky[x/block]]
-			o[x] = p
-			sum += int(p)
+		for x := 0; x < w; x += block {
+			in, far, light := (*[block]byte)(albedo[at+x:]), (*[block]byte)(s.depth[at+x:]), (*[block]int)(row[x:])
+			o, n, base := (*[block]byte)(outY[at+x:]), (*[block]int8)(ns[x:]), blocky[x/block]
+			var v [block]int
+			if lit {
+				lo, g := (*[block]byte)(loc[x:]), (*[block]byte)(gl[x:])
+				for i, a := range in {
+					v[i] = int(a)*(light[i]+int(lo[i])*lamp)>>9 + int(g[i])*glow>>5
+				}
+			} else {
+				for i, a := range in {
+					v[i] = int(a) * light[i] >> 9
+				}
+			}
+			for i, v := range v {
+				c := int(tone[min(v, 4095)&4095])
+				c += (fog - c) * veil[far[i]] >> 8
+				p := limit[(c+int(n[i])*sigma>>8+base)&2047]
+				o[i] = p
+				sum += int(p)
+			}
 		}
 	}
 	if l.grey {
@@ -217,6 +227,16 @@ func (s *Stage) expose(out *Frame, l illumination) float64 {
 	}
 	s.colours(cb, cr, outY, outCb, outCr, l)
 	return float64(sum) / float64(w*h)
+}
+
+// zero tells whether all of a row is.
+func zero(row []byte) bool {
+	for ; len(row) >= 8; row = row[8:] {
+		if binary.LittleEndian.Uint64(row) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // colours makes the colours of a picture: they fade with the light, and where

@@ -361,7 +361,7 @@ func riverPlace(r *rand.Rand) place {
 		p.ground(rgb(0xc9a545), 0.6, -60, 60, 9.2, 9.5)
 		p.ground(rgb(0xb5322b), 0.8, -8, 8, edge-0.12, edge+0.08)
 		p.ground(rgb(0x6f7d52), 1, -60, 60, 1, 5.2)
-		for x := -16.0; x < 17; x += 8 {
+		for x := -29.0; x < 30; x += 19 {
 			p.lampPost(vec{x, 0, 6})
 		}
 		for x := -12.0; x < 12; x += 9 {
@@ -369,7 +369,7 @@ func riverPlace(r *rand.Rand) place {
 		}
 	}
 	p.trees = []vec{{between(r, -8, -6.5), 0, 10.6}, {between(r, 7, 8), 0, 10.4}}
-	for x := -16.0; x < 17; x += 8 {
+	for x := -29.0; x < 30; x += 19 {
 		p.lamps = append(p.lamps, vec{x - 1.4, 6.5, 6})
 	}
 	p.routes = []route{

@@ -32,10 +32,12 @@ type Stage struct {
 
 	work   *Frame   // what is there, as it looks by day, and what glows
 	layers [2]layer // what never moves, before and after now
+	base   *Frame   // the same at about now
+	blends int      // which blend of the layers it is
 	hidden []byte   // what hides things beyond place.behind
 
 	// Per pixel: the light of lamps on the newest picture, of street lamps
-	// and of the camera's own; half metres to the ground (255: the sky); the
+	// and of the camera's own; half metres to what is seen; the
 	// unevenness of surfaces; what a lens loses, of 255; where water is.
 	local, street, infrared []byte
 	depth                   []byte
@@ -92,7 +94,8 @@ func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
 	s.view = s.place.view.turned(o.Yaw, o.Pitch).sized(w, h)
 	s.pen.view = s.view
 	s.work = newFrame(w, h)
-	s.work.glow = make([]byte, w*h)
+	s.base = newFrame(w, h)
+	s.work.glow, s.base.glow = make([]byte, w*h), make([]byte, w*h)
 	s.traffic = newTraffic(s.place.routes, seed)
 
 	r := s.random(20)
@@ -191,15 +194,14 @@ func (s *Stage) light(x, y, i int) {
 	dir := v.forward.plus(v.right.times(px)).plus(v.up.times(py))
 	radius := math.Hypot(px, py) * v.focal / v.width * 2 // 1 at the sides
 	spot := math.Exp(-0.9 * radius * radius)
-	if dir.y >= -0.02 {
-		s.depth[i] = 255
-		s.street[i] = 14
-		s.infrared[i] = byte(12 * spot)
-		return
+	// Walls and the sky count as so many metres away, like the ground there.
+	const farthest = 65.0
+	t := farthest
+	if dir.y < -v.at.y/farthest {
+		t = -v.at.y / dir.y
 	}
-	t := -v.at.y / dir.y
 	at := v.at.plus(dir.times(t))
-	s.depth[i] = byte(min(2*t, 254))
+	s.depth[i] = byte(2 * t)
 	sum := 0.0
 	for _, l := range s.place.lamps {
 		d := (at.x-l.x)*(at.x-l.x) + (at.z-l.z)*(at.z-l.z)
@@ -301,8 +303,8 @@ func (s *Stage) illuminate(degrees, now float64) illumination {
 	dark := smooth((1 - degrees) / 6)
 	l.tint = [2]float64{-9 * low, 6 * low}
 	if s.eye.sodium {
-		l.tint[0] -= 13 * dark
-		l.tint[1] += 8 * dark
+		l.tint[0] -= 8 * dark
+		l.tint[1] += 4 * dark
 	}
 	l.colour *= 1 - 0.35*dark
 	return l
@@ -329,22 +331,28 @@ func (s *Stage) still(at time.Time, lamps float64) {
 			s.paint(&s.layers[i], time.Unix(int64(key+i)*layerTime, 0).In(at.Location()))
 		}
 	}
-	a, b := s.layers[0].frame, s.layers[1].frame
-	k := int(local%layerTime) * 256 / layerTime
-	blend(s.work.Pix, a.Pix, b.Pix, k)
-	if level := int(lamps * 256); level == 0 {
+	// Shadows creep: steps of a sixteenth of a layer's time show nothing.
+	const steps = 16
+	if n := int(local * steps / layerTime); n != s.blends {
+		s.blends = n
+		a, b := s.layers[0].frame, s.layers[1].frame
+		k := n % steps * 256 / steps
+		blend(s.base.Pix, a.Pix, b.Pix, k)
+		blend(s.base.glow, a.glow, b.glow, k)
+	}
+	copy(s.work.Pix, s.base.Pix)
+	switch level := int(lamps * 256); level {
+	case 0:
 		clear(s.work.glow)
-	} else {
-		for i, g := range a.glow {
-			if o := b.glow[i]; g|o != 0 {
-				s.work.glow[i] = byte((int(g) + (int(o)-int(g))*k>>8) * level >> 8)
-			} else {
-				s.work.glow[i] = 0
-			}
+	case 256:
+		copy(s.work.glow, s.base.glow)
+	default:
+		for i, g := range s.base.glow {
+			s.work.glow[i] = byte(int(g) * level >> 8)
 		}
 	}
 	if shake := s.shaky * s.sky.Wind * s.sky.Wind; shake > 0.02 {
-		s.shake(a, b, k, shake)
+		s.shake(shake)
 	}
 }
 
@@ -356,7 +364,7 @@ func blend(dst, a, b []byte, k int) {
 }
 
 // shake moves the luma of what stands still by part of a pixel.
-func (s *Stage) shake(_, _ *Frame, _ int, by float64) {
+func (s *Stage) shake(by float64) {
 	w, h := s.work.width, s.work.height
 	dx, dy := by*s.chance.NormFloat64(), by*s.chance.NormFloat64()
 	dx, dy = min(max(dx, -1.5), 1.5), min(max(dy, -1.5), 1.5)
@@ -593,7 +601,7 @@ func (s *Stage) after(f *Frame, now, lamps, degrees float64) {
 			size := s.view.width / 352 * between(r, 2, 11)
 			dx, dy := between(r, -size, size), between(r, -size, size)
 			for i := range 1 + 5*r.IntN(2) { // some are smeared by their flight
-				halo(f, point{c.x + dx*float64(i)*0.8, c.y + dy*float64(i)*0.8}, size, between(r, 35, 110)/(1+0.2*float64(i)))
+				halo(f, point{c.x + dx*float64(i)*0.8, c.y + dy*float64(i)*0.8}, size, between(r, 20, 75)/(1+0.2*float64(i)))
 			}
 		}
 	}
