@@ -284,7 +284,7 @@ func (p *player) snow(f *trouble) {
 func (p *player) tear(f *trouble) {
 	y, w, h := p.luma()
 	r := p.random
-	for range 3 + int(4*f.strength) {
+	for range 4 + int(5*f.strength) {
 		top, tall := r.IntN(h-16)&^15, 16*(1+r.IntN(3))
 		by := (r.IntN(w/2) - w/4) &^ 1
 		for j := top; j < min(top+tall, h); j++ {

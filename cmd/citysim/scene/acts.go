@@ -22,7 +22,7 @@ const (
 
 // CrowdSize is from how many people on a crowd begins to be true: half of the
 // smallest one that gathers.
-const CrowdSize = 8
+const CrowdSize = 10
 
 // Act is one thing that happens on a stage: some come, it is true for a while,
 // and they leave.
@@ -397,30 +397,30 @@ func (s *Stage) take(a *Act, _ ground, r *rand.Rand, hold float64) {
 func (s *Stage) burn(a *Act, z ground, r *rand.Rand, hold float64) {
 	spot := s.within(ground{on: []vec{{z.on[0].x, 0, z.on[0].z}, {z.on[1].x, 0, z.on[0].z}, {z.on[1].x, 0, z.on[2].z}, {z.on[0].x, 0, z.on[2].z}}}, r, 2.5)
 	flames := a.Kind == Fire
-	most, grows := between(r, 1.1, 2.2), between(r, 40, 110)
+	most, grows := between(r, 1.3, 2.4), between(r, 40, 110)
 	if flames {
 		a.Also = []string{Smoke}
 	}
 	grey := rgb(pick[uint32](r, 0x3a3836, 0x4a4846, 0xd8d8d4, 0xe6e6e2)) // black or white: grey yards are grey
 	phase, lean := between(r, 0, 6), between(r, -0.5, 0.5)
-	const dies = 12.0 // seconds until the last smoke has gone
-	a.Begin, a.End, a.Length = seconds(1), seconds(1+hold), seconds(1+hold+dies)
+	const (
+		smoulders = 12.0 // seconds, until there is smoke to be seen
+		dies      = 12.0 // until the last of it has gone
+	)
+	a.Begin, a.End, a.Length = seconds(smoulders), seconds(smoulders+hold), seconds(smoulders+hold+dies)
 	seed := r.Uint64()
 	a.draw = func(s *Stage, t float64, add func(float64, func())) {
-		burns := t - 1
-		if burns < 0 {
-			return
-		}
-		size := (0.35 + 0.65*smooth(burns/grows)) * most
+		burns := t - smoulders
+		size := (0.5 + 0.5*smooth(burns/grows)) * most
 		if burns > hold {
 			size *= max(0, 1-(burns-hold)/2)
 		}
 		add(s.view.depth(spot)-0.5, func() {
-			s.pen.shadow(spot, 0.7*most, 0.5*most, 0, 0.6*smooth(burns/20)) // char
-			if flames && size > 0.05 {
+			s.pen.shadow(spot, 0.7*most, 0.5*most, 0, 0.6*smooth(t/20)) // char
+			if flames && burns >= 0 && size > 0.05 {
 				s.flame(spot, size, burns*1.0, phase, seed)
 			}
-			s.smoke(spot, size, most, burns, hold, lean+s.sky.Wind, grey, flames, seed)
+			s.smoke(spot, pick3(burns < 0, 0, size), most, t, smoulders+hold, lean+s.sky.Wind, grey, flames, seed)
 		})
 	}
 }
@@ -451,7 +451,7 @@ func (s *Stage) flame(at vec, size, t, phase float64, seed uint64) {
 		}
 	}
 	p.glow = 0
-	p.flares = append(p.flares, flare{at: at.plus(up.times(size * 0.5)), size: size * 1.6})
+	p.flares = append(p.flares, flare{at: at.plus(up.times(size * 0.5)), size: size * 1.6, warm: true})
 }
 
 // blaze lights the ground around a fire.
@@ -463,6 +463,9 @@ func (s *Stage) blaze(at vec, size float64) {
 			pts = append(pts, at.plus(vec{k * size * cs, 0, k * size * sn}))
 		}
 		s.pen.shine(s.local, byte(34/(1+0.35*k*k)+1), pts...)
+		if s.pen.headlights && k < 3 { // it is the only light, and a warm one
+			s.pen.poly(rgb(0xffa050), 0.06, pts...)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ type eye struct {
 
 const (
 	nightGlow  = 0.016 // what a city's sky gives at night
-	lampLevel  = 0.19  // at the foot of a street lamp
+	lampLevel  = 0.26  // at the foot of a street lamp
 	irLevel    = 0.32  // where an infrared lamp shines most
 	glowLevel  = 1.5   // of what glows most
 	wantedLuma = 104   // mean that the exposure aims for
@@ -258,7 +258,10 @@ func (s *Stage) colours(cb, cr, outY, outCb, outCr []byte, l illumination) {
 			k, luma, drawn := keep, int(lum[2*x]), int(in[2*x])
 			switch {
 			case gl[2*x] > 8:
-				k = 256
+				k = 290 - max(luma-220, 0)*4
+				ob[x] = byte(min(max(128+(int(b)-128)*k>>8, 0), 255))
+				or[x] = byte(min(max(128+(int(ir[x])-128)*k>>8, 0), 255))
+				continue
 			case luma < drawn:
 				k = k * s.ratio[(luma>>2)<<6|drawn>>2] >> 8
 			}

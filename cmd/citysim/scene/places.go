@@ -168,7 +168,7 @@ func gatePlace(r *rand.Rand) place {
 	}
 	side := pick(r, -1.0, 1.0)
 	p.trees = []vec{{side * (g.half + between(r, 3, 4.5)), 0, between(r, 19, 24)}}
-	p.lamps = []vec{{-9, 6, g.fence}, {9, 6, g.fence}, {side * -8, 6, g.far}}
+	p.lamps = []vec{{-9, 6, g.fence}, {9, 6, g.fence}, {side * -8, 6, g.far}, {side * 8, 6, g.far + 6}}
 	p.routes = []route{
 		{kind: cars, path: []vec{{-30, 0, 7.2}, {30, 0, 7.2}}, speed: 9, hourly: 110},
 		{kind: cars, path: []vec{{30, 0, 4.6}, {-30, 0, 4.6}}, speed: 9, hourly: 110},
@@ -203,8 +203,8 @@ func plazaPlace(r *rand.Rand) place {
 	stand := vec{between(r, 4, 5.6), 0, between(r, 11.5, 13)}
 	p.exhibit = &stand
 	p.zones = []ground{
-		{zone("cr1", crowdZone, 30), rectangle(-7-between(r, 0, 1), between(r, 0, 0.8), 12, 23+between(r, 0, 2))},
-		{zone("ua1", unattended, 60), rectangle(2.2, 7.2, 9.6, 15.5)},
+		{zone("cr1", crowdZone, 0), rectangle(-7-between(r, 0, 1), between(r, 0, 0.8), 12, 23+between(r, 0, 2))},
+		{zone("ua1", unattended, 0), rectangle(2.2, 7.2, 9.6, 15.5)},
 	}
 	tone1 := rgb(pick[uint32](r, 0xa89f93, 0x9e9c98, 0xb0a595, 0xa7a29c))
 	p.draw = func(p *pen, r *rand.Rand) {
@@ -361,16 +361,16 @@ func riverPlace(r *rand.Rand) place {
 		p.ground(rgb(0xc9a545), 0.6, -60, 60, 9.2, 9.5)
 		p.ground(rgb(0xb5322b), 0.8, -8, 8, edge-0.12, edge+0.08)
 		p.ground(rgb(0x6f7d52), 1, -60, 60, 1, 5.2)
-		for x := -29.0; x < 30; x += 19 {
-			p.lampPost(vec{x, 0, 6})
+		for x := -27.0; x < 30; x += 18 {
+			p.lampPost(vec{x, 0, edge - 0.8})
 		}
 		for x := -12.0; x < 12; x += 9 {
 			p.box(vec{x, 0, 7}, 0.9, 0.42, 0.5, rgb(0x7a5a3e))
 		}
 	}
 	p.trees = []vec{{between(r, -8, -6.5), 0, 10.6}, {between(r, 7, 8), 0, 10.4}}
-	for x := -29.0; x < 30; x += 19 {
-		p.lamps = append(p.lamps, vec{x - 1.4, 6.5, 6})
+	for x := -27.0; x < 30; x += 18 {
+		p.lamps = append(p.lamps, vec{x - 1.4, 6.5, edge - 0.8})
 	}
 	p.routes = []route{
 		{kind: people, path: []vec{{-13, 0, 9.6}, {13, 0, 9.6}}, speed: 1.3, hourly: 60, spread: 1.6},
@@ -395,7 +395,7 @@ func crossroadsPlace(r *rand.Rand) place {
 	stop, lane := between(r, 20, 22), between(r, 3.1, 3.4)
 	cross := stop + 4
 	wide := 2*lane + 0.3
-	p.zones = []ground{{zone("rd1", road, 120), rectangle(0.1, wide, 6.5, stop)}}
+	p.zones = []ground{{zone("rd1", road, 0), rectangle(0.1, wide, 6.5, stop)}}
 	asphalt := rgb(pick[uint32](r, 0x5d6063, 0x66676a, 0x575a5c))
 	paving := rgb(pick[uint32](r, 0xa89f93, 0x9e9c98, 0xb0a595))
 	p.draw = func(p *pen, r *rand.Rand) {
@@ -512,7 +512,7 @@ func yardPlace(r *rand.Rand) place {
 	cloth := vec{between(r, 5.5, 6.5) * pick(r, -1.0, 1.0), 0, between(r, 15, 19)}
 	p.cloth = &cloth
 	p.trees = []vec{{-13, 0, between(r, 19, 24)}}
-	p.lamps = []vec{{-9, 6, g.far + 6}, {9, 6, g.far + 6}, {-12, 6, 12}}
+	p.lamps = []vec{{-9, 6, g.far + 6}, {9, 6, g.far + 6}, {-12, 6, 14}, {12, 6, 16}}
 	p.routes = []route{
 		{kind: people, path: []vec{{-14, 0, 11}, {14, 0, 13}}, speed: 1.3, hourly: 14, spread: 2, zone: true},
 		{kind: people, path: []vec{{1, 0, 4}, {0, 0, g.far + 6}}, speed: 1.3, hourly: 10, spread: 2, zone: true},

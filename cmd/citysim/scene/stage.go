@@ -106,7 +106,7 @@ func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
 	s.insects = between(r, 0.01, 0.08)
 	s.leaf = rgb(pick[uint32](r, 0x4c6b39, 0x5a7440, 0x6d7a38, 0x48653f))
 	s.exhibit = rgb(pick[uint32](r, 0x8c3a2a, 0x2f5d86, 0x30343a, 0xb58b36))
-	s.eye = eye{most: between(r, 5, 9), infrared: r.IntN(5) < 2, sodium: r.IntN(3) == 0, slow: between(r, 1.5, 8), gain: 1}
+	s.eye = eye{most: between(r, 6, 10), infrared: r.IntN(5) < 2, sodium: r.IntN(3) == 0, slow: between(r, 1.5, 8), gain: 1}
 	if kind == NeonStreet {
 		s.eye.infrared = false // bright enough without
 	}

@@ -185,9 +185,10 @@ func (p *pen) lamps(to func(x, y, z float64) vec, x, half float64) {
 		p.glow = 0
 	}
 	if p.headlights {
-		for i, reach := range []float64{6, 11, 17} {
-			wide := 1.1 + reach*0.13
-			p.shine(p.beams, byte(34-8*i), to(-wide, 0, half+reach), to(-0.8, 0, half+0.8), to(0.8, 0, half+0.8), to(wide, 0, half+reach))
+		for i := range 7 {
+			reach := 4 + 2.2*float64(i)
+			wide := 1 + reach*0.13
+			p.shine(p.beams, byte(17-2*i), to(-wide, 0, half+reach), to(-0.8, 0, half+0.8), to(0.8, 0, half+0.8), to(wide, 0, half+reach))
 		}
 	}
 }
