@@ -19,11 +19,11 @@ import (
 )
 
 // day plans a day, or fails the test.
-func day(t testing.TB, o feed.Options) *feed.Day {
-	t.Helper()
+func day(tb testing.TB, o feed.Options) *feed.Day {
+	tb.Helper()
 	d, err := feed.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }
@@ -112,24 +112,10 @@ func sheet(t *testing.T, name string, pictures []image.Image, columns int) {
 	}
 }
 
-// BenchmarkDay draws a tenth of a quiet day's samples, spread over all of it.
-func BenchmarkDay(b *testing.B) {
-	for _, kind := range scene.Kinds() {
-		b.Run(string(kind), func(b *testing.B) {
-			n := 0
-			for b.Loop() {
-				for range day(b, feed.Options{Scene: kind, Seed: 5, Begin: noon.Add(-12 * time.Hour)}).Samples() {
-					n++
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/sample")
-		})
-	}
-}
-
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.FixedZone("CST", 8*3600))
 
-func BenchmarkShort(b *testing.B) {
+// BenchmarkHour draws the busiest hour of a day, dusk included.
+func BenchmarkHour(b *testing.B) {
 	for _, kind := range scene.Kinds() {
 		b.Run(string(kind), func(b *testing.B) {
 			n := 0

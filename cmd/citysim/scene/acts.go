@@ -206,12 +206,10 @@ func (s *Stage) park(a *Act, z ground, r *rand.Rand, hold float64) {
 	arrive, depart := length(in)/7, length(out)/4
 	a.Begin, a.End, a.Length = seconds(arrive), seconds(arrive+hold), seconds(arrive+hold+depart)
 	a.draw = func(s *Stage, t float64, add func(float64, func())) {
-		path, k := in, 1.0
+		path, k := in, t/arrive
 		switch {
 		case t < arrive:
-			k = t / arrive
-			k = 1 - (1-k)*(1-k) // braking evenly
-			k *= length(in)
+			k = (1 - (1-k)*(1-k)) * length(in) // braking evenly
 		case t < arrive+hold:
 			add(s.view.depth(at), func() {
 				lights := s.pen.headlights

@@ -3,6 +3,7 @@ package scene
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"videopatrol/inventory"
 )
@@ -174,8 +175,9 @@ func gatePlace(r *rand.Rand) place {
 		{kind: cars, path: []vec{{30, 0, 4.6}, {-30, 0, 4.6}}, speed: 9, hourly: 110},
 		{kind: trucks, path: []vec{{30, 0, 4.4}, {-30, 0, 4.4}}, speed: 7, hourly: 10},
 		{kind: cyclists, path: []vec{{-22, 0, 8.9}, {22, 0, 8.9}}, speed: 4, hourly: 25},
-		{kind: people, path: []vec{{-14, 0, 9.8}, {14, 0, 9.8}}, speed: 1.3, hourly: 45, spread: 0.7},
-		{kind: people, path: []vec{{14, 0, 10}, {-14, 0, 10}}, speed: 1.3, hourly: 45, spread: 0.7},
+		// So near that nobody's head reaches into the yard.
+		{kind: people, path: []vec{{-14, 0, 9.2}, {14, 0, 9.2}}, speed: 1.3, hourly: 45, spread: 0.4},
+		{kind: people, path: []vec{{14, 0, 9.4}, {-14, 0, 9.4}}, speed: 1.3, hourly: 45, spread: 0.4},
 	}
 	return p
 }
@@ -233,7 +235,7 @@ func plazaPlace(r *rand.Rand) place {
 				p.lampPost(vec{x - 0.6, 0, z})
 			}
 		}
-		p.basin(vec{2.5, 0, far - 8}, 3.2, r)
+		p.basin(vec{2.5, 0, far - 8}, 3.2)
 	}
 	for _, x := range []float64{-9.5, 9.5} {
 		for z := 12.0; z < far-4; z += 9 {
@@ -373,9 +375,10 @@ func riverPlace(r *rand.Rand) place {
 		p.lamps = append(p.lamps, vec{x - 1.4, 6.5, edge - 0.8})
 	}
 	p.routes = []route{
-		{kind: people, path: []vec{{-13, 0, 9.6}, {13, 0, 9.6}}, speed: 1.3, hourly: 60, spread: 1.6},
-		{kind: people, path: []vec{{13, 0, 10.6}, {-13, 0, 10.6}}, speed: 1.3, hourly: 60, spread: 1.2},
-		{kind: cyclists, path: []vec{{-16, 0, 8.4}, {16, 0, 8.4}}, speed: 4, hourly: 25},
+		// So near that nobody's head reaches into the zone behind.
+		{kind: people, path: []vec{{-13, 0, 8.3}, {13, 0, 8.3}}, speed: 1.3, hourly: 60, spread: 0.6},
+		{kind: people, path: []vec{{13, 0, 8.8}, {-13, 0, 8.8}}, speed: 1.3, hourly: 60, spread: 0.5},
+		{kind: cyclists, path: []vec{{-16, 0, 8}, {16, 0, 8}}, speed: 4, hourly: 25},
 		{kind: dogs, path: []vec{{13, 0, 8.9}, {-13, 0, 8.9}}, speed: 1.8, hourly: 5, spread: 0.8},
 		{kind: boats, path: []vec{{-75, 0, shore + 24}, {75, 0, shore + 24}}, speed: 3, hourly: 5, spread: 14},
 		{kind: boats, path: []vec{{75, 0, shore + 38}, {-75, 0, shore + 38}}, speed: 3, hourly: 5, spread: 14},
@@ -431,8 +434,8 @@ func crossroadsPlace(r *rand.Rand) place {
 			for z := cross + 17; z < 74; z += 14 {
 				row = append(row, newHouse(r, x, z, z+13, side*12))
 			}
-			for i := len(row) - 1; i >= 0; i-- {
-				p.house(row[i], r)
+			for _, h := range slices.Backward(row) {
+				p.house(h, r)
 			}
 			p.house(newHouse(r, x+side*1.5, 3, cross-5, side*12), r)
 			p.lampPost(vec{wide + 1.2, 0, 12 + 6*side})
@@ -460,14 +463,12 @@ func crossroadsPlace(r *rand.Rand) place {
 		p.routes,
 		route{kind: cars, path: []vec{{-50, 0, cross + 3.2}, {50, 0, cross + 3.2}}, speed: 10, hourly: 120, red: true},
 		route{kind: cars, path: []vec{{50, 0, cross + 9.5}, {-50, 0, cross + 9.5}}, speed: 10, hourly: 120, red: true},
-		route{kind: trucks, path: []vec{{x2(lane), 0, -10}, {x2(lane), 0, 80}}, speed: 8, hourly: 6, zone: true},
+		route{kind: trucks, path: []vec{{0.1 + lane*1.5, 0, -10}, {0.1 + lane*1.5, 0, 80}}, speed: 8, hourly: 6, zone: true},
 		route{kind: people, path: []vec{{wide + 1.2, 0, stop + 2}, {-wide - 1.2, 0, stop + 2}}, speed: 1.4, hourly: 40, spread: 1, red: true},
 		route{kind: people, path: []vec{{wide + 2, 0, 3}, {wide + 2, 0, stop}}, speed: 1.3, hourly: 40, spread: 1},
 	)
 	return p
 }
-
-func x2(lane float64) float64 { return 0.1 + lane*1.5 }
 
 func yardPlace(r *rand.Rand) place {
 	g := newGate(r)
@@ -558,7 +559,7 @@ func (p *pen) facade(r *rand.Rand, x, z, width, height float64) {
 }
 
 // basin draws a round basin.
-func (p *pen) basin(at vec, size float64, _ *rand.Rand) {
+func (p *pen) basin(at vec, size float64) {
 	ring := func(t tone, k, y float64) {
 		var pts []vec
 		for i := range 18 {

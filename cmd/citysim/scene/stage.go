@@ -103,7 +103,7 @@ func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
 	s.facing = between(r, 0, 2*math.Pi)
 	s.lampsAt = between(r, -2, 2)
 	s.shaky = between(r, 0, 1) * between(r, 0, 1)
-	s.insects = between(r, 0.01, 0.08)
+	s.insects = between(r, 0.002, 0.02)
 	s.leaf = rgb(pick[uint32](r, 0x4c6b39, 0x5a7440, 0x6d7a38, 0x48653f))
 	s.exhibit = rgb(pick[uint32](r, 0x8c3a2a, 0x2f5d86, 0x30343a, 0xb58b36))
 	s.eye = eye{most: between(r, 6, 10), infrared: r.IntN(5) < 2, sodium: r.IntN(3) == 0, slow: between(r, 1.5, 8), gain: 1}
@@ -262,7 +262,7 @@ func (s *Stage) Draw(f *Frame, m Moment) {
 	s.pen.cloudy = max(s.sky.Cloud, smooth((2-degrees)/4))
 	s.populate(now, m, lamps)
 	s.look(f, l, now)
-	s.after(f, now, lamps, degrees)
+	s.after(f, lamps, degrees)
 }
 
 // look exposes the picture; at first it tries until the exposure is right.
@@ -570,7 +570,7 @@ func (p *pen) cloth(at vec, now, wind float64) {
 
 // after adds what happens in the lens and before it: halos, mirrors of lamps
 // on wet ground, rain, insects.
-func (s *Stage) after(f *Frame, now, lamps, degrees float64) {
+func (s *Stage) after(f *Frame, lamps, degrees float64) {
 	dark := smooth((s.lampsAt + 3 - degrees) / 3)
 	strength := 26 * min(s.eye.gain, 5) * max(dark, 0.15)
 	for _, l := range s.pen.flares {

@@ -74,19 +74,16 @@ func (r route) rhythm(hour float64) float64 {
 
 // passing is one thing on a route.
 type passing struct {
-	route      int
-	from       float64 // seconds
-	speed      float64
-	side       float64
-	wait       float64 // seconds at the light
-	stop       float64 // metres along, where it waits
-	car        carLook
-	who        personLook
-	end        float64
-	lights     bool // of a car at dusk: some are early
-	stride     float64
-	stopsAt    float64
-	goesOnFrom float64
+	route  int
+	from   float64 // seconds
+	speed  float64
+	side   float64
+	wait   float64 // seconds at the light
+	stop   float64 // metres along, where it waits
+	car    carLook
+	who    personLook
+	end    float64
+	stride float64
 }
 
 // at returns where it is at a time, and the direction it goes.
