@@ -113,7 +113,6 @@ func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
 	for i := range s.clouds {
 		s.clouds[i] = r.Float64()
 	}
-	s.prepare(r)
 	return s
 }
 
@@ -155,7 +154,8 @@ var ratios = sync.OnceValue(func() *[64 * 64]int {
 })
 
 // prepare works out what each pixel's light and distance are.
-func (s *Stage) prepare(r *rand.Rand) {
+func (s *Stage) prepare() {
+	r := s.random(24)
 	w, h := s.work.width, s.work.height
 	n := w * h
 	for _, p := range []*[]byte{&s.local, &s.street, &s.infrared, &s.depth, &s.vignette} {
@@ -231,6 +231,9 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Draw draws a picture onto f. Times must not go back.
 func (s *Stage) Draw(f *Frame, m Moment) {
+	if s.local == nil {
+		s.prepare()
+	}
 	now := m.At.Sub(epoch).Seconds()
 	hour := float64(m.At.Hour()) + float64(m.At.Minute())/60
 	s.sky = m.Sky
