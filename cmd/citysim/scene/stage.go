@@ -85,17 +85,13 @@ type StageOptions struct {
 
 // NewStage lays out the stage of a seed.
 func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
-	w, h := o.Width, o.Height
 	s := &Stage{kind: kind, seed: seed, drawn: math.Inf(-1)}
 	s.place = newPlace(kind, s.random(0))
 	for i, z := range s.place.zones {
 		s.place.zones[i].Area = s.place.view.zone(z.on...)
 	}
-	s.view = s.place.view.turned(o.Yaw, o.Pitch).sized(w, h)
+	s.view = s.place.view.turned(o.Yaw, o.Pitch).sized(o.Width, o.Height)
 	s.pen.view = s.view
-	s.work = newFrame(w, h)
-	s.base = newFrame(w, h)
-	s.work.glow, s.base.glow = make([]byte, w*h), make([]byte, w*h)
 	s.traffic = newTraffic(s.place.routes, seed)
 
 	r := s.random(20)
@@ -140,7 +136,7 @@ func (s *Stage) PrivacyMask() inventory.Polygon {
 }
 
 // NewFrame returns a frame of the stage's size.
-func (s *Stage) NewFrame() *Frame { return newFrame(s.work.width, s.work.height) }
+func (s *Stage) NewFrame() *Frame { return newFrame(int(s.view.width), int(s.view.height)) }
 
 // ratios are 256 × a/b of 64 levels each.
 var ratios = sync.OnceValue(func() *[64 * 64]int {
@@ -153,11 +149,14 @@ var ratios = sync.OnceValue(func() *[64 * 64]int {
 	return &t
 })
 
-// prepare works out what each pixel's light and distance are.
+// prepare makes what pictures need, and works out what each pixel's light and
+// distance are. A stage that only tells its zones does without.
 func (s *Stage) prepare() {
 	r := s.random(24)
+	s.work, s.base = s.NewFrame(), s.NewFrame()
 	w, h := s.work.width, s.work.height
 	n := w * h
+	s.work.glow, s.base.glow = make([]byte, n), make([]byte, n)
 	for _, p := range []*[]byte{&s.local, &s.street, &s.infrared, &s.depth, &s.vignette} {
 		*p = make([]byte, n)
 	}
