@@ -463,7 +463,7 @@ func crossroadsPlace(r *rand.Rand) place {
 		p.routes,
 		route{kind: cars, path: []vec{{-50, 0, cross + 3.2}, {50, 0, cross + 3.2}}, speed: 10, hourly: 120, red: true},
 		route{kind: cars, path: []vec{{50, 0, cross + 9.5}, {-50, 0, cross + 9.5}}, speed: 10, hourly: 120, red: true},
-		route{kind: trucks, path: []vec{{0.1 + lane*1.5, 0, -10}, {0.1 + lane*1.5, 0, 80}}, speed: 8, hourly: 6, zone: true},
+		route{kind: trucks, path: []vec{{-lane * 1.5, 0, 80}, {-lane * 1.5, 0, -10}}, speed: 8, hourly: 6},
 		route{kind: people, path: []vec{{wide + 1.2, 0, stop + 2}, {-wide - 1.2, 0, stop + 2}}, speed: 1.4, hourly: 40, spread: 1, red: true},
 		route{kind: people, path: []vec{{wide + 2, 0, 3}, {wide + 2, 0, stop}}, speed: 1.3, hourly: 40, spread: 1},
 	)
