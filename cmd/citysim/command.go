@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,6 +37,7 @@ type cityFlags struct {
 	cameras  int
 	hosts    int
 	scenes   int
+	kinds    []string
 	listen   string
 	username string
 	password string
@@ -46,10 +48,32 @@ func (f *cityFlags) add(cmd *cobra.Command) {
 	flags.Uint64Var(&f.seed, "seed", 1, "the city; the same seed is the same city")
 	flags.IntVar(&f.cameras, "cameras", 20, "number of cameras")
 	flags.IntVar(&f.hosts, "hosts", 0, "spread the cameras over 127.0.1.1 … 127.0.1.K (0: all at --listen)")
-	flags.IntVar(&f.scenes, "scenes", 0, "how many scenes the cameras share, an even number (0: one each up to 200 cameras, 100 beyond)")
+	flags.IntVar(&f.scenes, "scenes", 0, "how many scenes the cameras share, a multiple of the number of kinds (0: one each up to 200 cameras, 100 or so beyond)")
+	flags.StringSliceVar(&f.kinds, "kinds", []string{"street", "gate"}, "what the cameras look at in turn, of: "+kindList())
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8554", "host:port of RTSP; stills are one port above; port 0 takes free ones")
 	flags.StringVar(&f.username, "user", "citysim", "the cameras' user name")
 	flags.StringVar(&f.password, "password", "citysim", "the cameras' password")
+}
+
+func kindList() string {
+	var names []string
+	for _, k := range scene.Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, " ")
+}
+
+// sceneKinds are the kinds that the flags name, nil for streets and gates,
+// which is what the ready-made scripts know.
+func (f *cityFlags) sceneKinds() []scene.Kind {
+	var kinds []scene.Kind
+	for _, k := range f.kinds {
+		kinds = append(kinds, scene.Kind(k))
+	}
+	if slices.Equal(kinds, []scene.Kind{scene.Street, scene.Gate}) {
+		return nil
+	}
+	return kinds
 }
 
 func newCommand() *cobra.Command {
@@ -79,7 +103,8 @@ func serveCommand() *cobra.Command {
 A script is a YAML list of rows:
 
   - camera: 1          # an id, or an index from 0: even ones see a fire lane, odd ones a gate
-    kind: intrusion    # fire_lane_blocked intrusion frozen covered dark
+    kind: intrusion    # fire_lane_blocked intrusion frozen covered dark; with --kinds what
+                       # happens there: illegal_parking crowd fire standstill water_edge
     after: 20s         # from the start
     for: 30s
     every: 2m          # 0: once
@@ -118,7 +143,7 @@ there were, in all and by host, POST /counters/reset begins anew.`,
 			log := slog.New(tint.NewHandler(cmd.ErrOrStderr(), &tint.Options{TimeFormat: time.TimeOnly, NoColor: true}))
 			var tell error
 			server, err := play.New(play.Options{
-				Seed: f.seed, Cameras: f.cameras, Hosts: f.hosts, Scenes: f.scenes, Username: f.username, Password: inventory.Secret(f.password),
+				Seed: f.seed, Cameras: f.cameras, Hosts: f.hosts, Scenes: f.scenes, Kinds: f.sceneKinds(), Username: f.username, Password: inventory.Secret(f.password),
 				Listen: f.listen, Media: media, Rows: rows, Ledger: play.NewLedger(out), Library: library, Logger: log,
 				FirstKeyNow: firstKey == "now",
 				Ready: func(listen string) {
@@ -145,6 +170,8 @@ func scripts(f cityFlags, script, faults string) ([]play.Row, error) {
 	var rows []play.Row
 	switch seed, random := strings.CutPrefix(script, "random:"); {
 	case script == "none" || script == "":
+	case f.sceneKinds() != nil && (random || script == "demo"):
+		return nil, fmt.Errorf("--script %s knows streets and gates only: with --kinds, name a file", script)
 	case script == "demo":
 		rows = play.DemoScript(f.cameras)
 	case random:
@@ -195,7 +222,7 @@ func inventoryCommand() *cobra.Command {
 		Use: "inventory", Short: "Write the city's cameras as CSV, or its grid as GeoJSON", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := city.New(city.Options{
-				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts, Scenes: f.scenes,
+				Seed: f.seed, Cameras: f.cameras, Listen: f.listen, Hosts: f.hosts, Scenes: f.scenes, Kinds: f.sceneKinds(),
 				Username: f.username, Password: inventory.Secret(f.password), Interval: interval,
 			})
 			if err != nil {
@@ -272,6 +299,7 @@ func faultsCommand() *cobra.Command {
 }
 
 func renderCommand() *cobra.Command {
+	var f cityFlags
 	var seed uint64
 	var cameras int
 	var out string
@@ -286,7 +314,7 @@ func renderCommand() *cobra.Command {
 				return err
 			}
 			for i := range cameras {
-				if err := renderCamera(cmd.Context(), library, out, i, seed); err != nil {
+				if err := renderCamera(cmd.Context(), library, out, city.Options{Kinds: f.sceneKinds(), Seed: seed}, i); err != nil {
 					return err
 				}
 			}
@@ -295,13 +323,14 @@ func renderCommand() *cobra.Command {
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "the city")
 	cmd.Flags().IntVar(&cameras, "cameras", 2, "number of cameras")
+	cmd.Flags().StringSliceVar(&f.kinds, "kinds", []string{"street", "gate"}, "what the cameras look at in turn, of: "+kindList())
 	cmd.Flags().StringVar(&out, "out", "citysim-scenes", "folder to write to")
 	return cmd
 }
 
 // renderCamera writes one camera's takes and a picture of each.
-func renderCamera(ctx context.Context, library *play.Library, out string, index int, seed uint64) error {
-	kind, sceneSeed := city.SceneKind(index), city.SceneSeed(seed, index)
+func renderCamera(ctx context.Context, library *play.Library, out string, o city.Options, index int) error {
+	kind, sceneSeed := o.Kind(index), city.SceneSeed(o.Seed, index)
 	if _, err := library.Scene(ctx, kind, sceneSeed, scene.Takes()...); err != nil {
 		return err
 	}

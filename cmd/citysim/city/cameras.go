@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,9 +33,12 @@ type Options struct {
 	// Hosts spreads the cameras over 127.0.1.1 … 127.0.1.Hosts, with the port
 	// of Listen; 0 keeps them all at Listen.
 	Hosts int
-	// Scenes is how many scenes the cameras share, an even number; 0 means one
-	// each up to 200 cameras, and 100 beyond.
-	Scenes   int
+	// Scenes is how many scenes the cameras share, a multiple of the number of
+	// kinds; 0 means one each up to 200 cameras, and 100 or so beyond.
+	Scenes int
+	// Kinds are the kinds of scenes that the cameras look at in turn; none
+	// means streets and gates.
+	Kinds    []scene.Kind
 	Username string
 	Password inventory.Secret
 	// Interval between samples of every camera; 0 means 5 s.
@@ -47,20 +51,25 @@ type City struct {
 	Cameras []inventory.Camera
 }
 
-// New lays out a city: even cameras look at a fire lane, odd ones at a closed
-// area, and every tenth has a privacy mask.
+// New lays out a city: unless told otherwise, even cameras look at a fire lane
+// and odd ones at a closed area. Every tenth has a privacy mask.
 func New(o Options) (*City, error) {
 	switch {
 	case o.Cameras < 0 || o.Cameras > MaxCameras:
 		return nil, fmt.Errorf("%d cameras: want 0 to %d", o.Cameras, MaxCameras)
 	case o.Hosts < 0 || o.Hosts > 254:
 		return nil, fmt.Errorf("%d hosts: want 0 to 254", o.Hosts)
-	case o.Scenes < 0 || o.Scenes%2 != 0:
-		return nil, fmt.Errorf("%d scenes: want an even number, half of them streets and half gates", o.Scenes)
+	case o.Scenes < 0 || o.Scenes%len(o.kinds()) != 0:
+		return nil, fmt.Errorf("%d scenes: want an even number, half of them streets and half gates, or a multiple of the number of kinds (%d)", o.Scenes, len(o.kinds()))
 	case o.Listen == "":
 		return nil, errors.New("no listen address: want one such as 127.0.0.1:8554")
 	case o.Interval != 0 && o.Interval < time.Second:
 		return nil, fmt.Errorf("an interval of %s: want at least 1s", o.Interval)
+	}
+	for _, k := range o.Kinds {
+		if !slices.Contains(scene.Kinds(), k) {
+			return nil, fmt.Errorf("scene %q: want one of %v", k, scene.Kinds())
+		}
 	}
 	c := &City{Cells: Grid(o.Seed)}
 	subcells := c.Cells[len(c.Cells)-Subcells:]
@@ -89,19 +98,29 @@ func (o Options) Look(index int) int {
 	case o.Scenes > 0:
 		return index % o.Scenes
 	case o.Cameras > ownScenes:
-		return index % sharedScenes
+		n := len(o.kinds())
+		return index % (sharedScenes / n * n)
 	default:
 		return index
 	}
 }
 
-// SceneKind returns which scene the camera with that index looks at.
-func SceneKind(index int) scene.Kind {
-	if index%2 == 0 {
-		return scene.Street
+func (o Options) kinds() []scene.Kind {
+	if len(o.Kinds) == 0 {
+		return []scene.Kind{scene.Street, scene.Gate}
 	}
-	return scene.Gate
+	return o.Kinds
 }
+
+// Kind returns which scene the camera with that index looks at.
+func (o Options) Kind(index int) scene.Kind {
+	kinds := o.kinds()
+	return kinds[index%len(kinds)]
+}
+
+// SceneKind returns which scene the camera with that index looks at in a city
+// of streets and gates.
+func SceneKind(index int) scene.Kind { return Options{}.Kind(index) }
 
 // SceneSeed returns the seed of a camera's scene.
 func SceneSeed(seed uint64, index int) uint64 {
@@ -147,7 +166,7 @@ func camera(o Options, i int, path []inventory.Cell, r *rand.Rand) (inventory.Ca
 	if err != nil {
 		return inventory.Camera{}, err
 	}
-	look := scene.New(SceneKind(i), SceneSeed(o.Seed, o.Look(i)))
+	look := scene.New(o.Kind(i), SceneSeed(o.Seed, o.Look(i)))
 	c := inventory.Camera{
 		ID: id, Owner: owner(r), Position: within(sub, r),
 		Streams: inventory.Streams{
@@ -158,12 +177,18 @@ func camera(o Options, i int, path []inventory.Cell, r *rand.Rand) (inventory.Ca
 		Patrol: inventory.Patrol{Tier: tier(r), Interval: cmp.Or(o.Interval, defaultInterval)},
 	}
 	where := town.Name + cell.Name
-	if look.Kind() == scene.Street {
+	c.Zones = look.Zones()
+	for i := range c.Zones {
+		c.Zones[i].Name = zoneNames[c.Zones[i].Kind]
+	}
+	switch look.Kind() {
+	case scene.Street:
 		c.Name = where + streetNames[r.IntN(len(streetNames))] + strconv.Itoa(1+r.IntN(180)) + "号消防通道"
-		c.Zones = []inventory.Zone{{ID: "fl1", Name: "消防通道", Kind: inventory.ZoneFireLane, Area: look.Zone(), Dwell: FireLaneDwell}}
-	} else {
+		c.Zones[0].Dwell = FireLaneDwell
+	case scene.Gate:
 		c.Name = where + gateNames[r.IntN(len(gateNames))] + strconv.Itoa(1+r.IntN(6)) + "号门"
-		c.Zones = []inventory.Zone{{ID: "ca1", Name: "禁入区", Kind: inventory.ZoneClosedArea, Area: look.Zone()}}
+	default:
+		c.Name = where + placeNames[look.Kind()] + strconv.Itoa(1+r.IntN(20))
 	}
 	if i%10 == 7 {
 		c.Masks = []inventory.Polygon{look.PrivacyMask()}

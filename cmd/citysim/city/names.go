@@ -1,6 +1,11 @@
 package city
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"videopatrol/cmd/citysim/scene"
+	"videopatrol/inventory"
+)
 
 // CityName is the name of the made-up city.
 const CityName = "澜屿市"
@@ -38,4 +43,14 @@ func (n *names) next() string {
 	name := n.left[0]
 	n.left = n.left[1:]
 	return name
+}
+
+var zoneNames = map[inventory.ZoneKind]string{
+	"fire_lane": "消防通道", "closed_area": "禁入区", "no_parking": "禁停区", "crowd": "人群区",
+	"unattended": "物品看守区", "fire_watch": "烟火监测区", "road": "道路", "water_edge": "临水区",
+}
+
+var placeNames = map[scene.Kind]string{
+	scene.Plaza: "广场", scene.CarPark: "停车场", scene.RiverBank: "滨江步道",
+	scene.NeonStreet: "商业街", scene.Crossroads: "路口", scene.Yard: "货场",
 }

@@ -17,7 +17,7 @@ import (
 
 // rendererVersion is part of every cached name: raise it when what the
 // renderer or the encoder makes has changed.
-const rendererVersion = 4
+const rendererVersion = 5
 
 // Library makes GOPs and keeps them on disk, as streams that any player plays,
 // so that the next start finds them.
@@ -118,6 +118,11 @@ func sceneName(kind scene.Kind, seed uint64, t scene.Take) string {
 }
 
 // render draws takes one after the other and encodes them with one ffmpeg.
+//
+// The encoder spends more on the first group of what it has not seen before.
+// In a take that goes around and around, that group would weigh more at every
+// turn, as if something stirred. So each take is preceded by its own last
+// group, which is thrown away.
 func render(ctx context.Context, s *scene.Scene, takes []scene.Take) ([]*GOP, error) {
 	args := append([]string{
 		"-f", "rawvideo", "-pix_fmt", "yuvj420p", "-color_range", "pc",
@@ -138,21 +143,32 @@ func render(ctx context.Context, s *scene.Scene, takes []scene.Take) ([]*GOP, er
 	want, drawErr := 0, error(nil)
 	painter, frame := s.NewPainter(), scene.NewFrame()
 	for _, t := range takes {
-		want += s.GOPs(t)
-		for i := 0; i < s.GOPs(t)*scene.GOPFrames && drawErr == nil; i++ {
-			painter.Draw(frame, t, i/scene.GOPFrames, i%scene.GOPFrames)
-			_, drawErr = in.Write(frame.Pix)
+		n := s.GOPs(t)
+		want += 1 + n
+		for i := -1; i < n; i++ {
+			for f := 0; f < scene.GOPFrames && drawErr == nil; f++ {
+				painter.Draw(frame, t, (i+n)%n, f)
+				_, drawErr = in.Write(frame.Pix)
+			}
 		}
 	}
 	drawErr = errors.Join(drawErr, in.Close())
 	if err := errors.Join(cmd.Wait(), drawErr); err != nil {
 		return nil, fmt.Errorf("ffmpeg: %w: %s", err, bytes.TrimSpace(complaint.Bytes()))
 	}
-	gops, err := ParseGOPs(out.Bytes())
-	if err == nil && len(gops) != want {
-		err = fmt.Errorf("the encoder made %d GOPs of %d", len(gops), want)
+	all, err := ParseGOPs(out.Bytes())
+	if err != nil {
+		return nil, err
 	}
-	return gops, err
+	if len(all) != want {
+		return nil, fmt.Errorf("the encoder made %d GOPs of %d", len(all), want)
+	}
+	var gops []*GOP
+	for _, t := range takes {
+		n := 1 + s.GOPs(t)
+		gops, all = append(gops, all[1:n]...), all[n:]
+	}
+	return gops, nil
 }
 
 // Frozen returns one GOP that shows the first picture of another one again
@@ -160,14 +176,14 @@ func render(ctx context.Context, s *scene.Scene, takes []scene.Take) ([]*GOP, er
 func (l *Library) Frozen(ctx context.Context, g *GOP) ([]*GOP, error) {
 	stream := g.annexB(g.Units[0])
 	return l.cached(ctx, "frozen", stream, func() ([]byte, error) {
-		filter := fmt.Sprintf("loop=loop=%d:size=1:start=0", scene.GOPFrames)
-		return ffmpeg(ctx, stream, append([]string{"-f", "h264", "-i", "pipe:0", "-vf", filter, "-frames:v", fmt.Sprint(scene.GOPFrames)}, encodeArgs()...)...)
+		filter := fmt.Sprintf("loop=loop=%d:size=1:start=0", 2*scene.GOPFrames)
+		return ffmpeg(ctx, stream, append([]string{"-f", "h264", "-i", "pipe:0", "-vf", filter, "-frames:v", fmt.Sprint(2 * scene.GOPFrames)}, encodeArgs()...)...)
 	})
 }
 
-// clipSeconds is how long every clip is made: long ones are cut, short ones
-// are repeated.
-const clipSeconds = "60"
+// clipSeconds is how long every clip is made, and one group for the encoder to
+// warm up: long ones are cut, short ones are repeated.
+const clipSeconds = "62"
 
 // Clip returns a video file as GOPs, stretched to the size of the scenes as the
 // sub-streams of wide cameras are, and cut or repeated to one minute.
@@ -196,7 +212,8 @@ func (l *Library) Clip(ctx context.Context, path string) ([]*GOP, error) {
 	return gops, nil
 }
 
-// cached returns what was made from a key, or makes it.
+// cached returns what was made from a key, or makes it: the first of several
+// groups, on which the encoder warms up, is dropped.
 func (l *Library) cached(ctx context.Context, kind string, key []byte, produce func() ([]byte, error)) ([]*GOP, error) {
 	if err := l.enter(ctx); err != nil {
 		return nil, err
@@ -213,6 +230,9 @@ func (l *Library) cached(ctx context.Context, kind string, key []byte, produce f
 	gops, err := ParseGOPs(b)
 	if err != nil {
 		return nil, err
+	}
+	if len(gops) > 1 {
+		gops = gops[1:] // as render does
 	}
 	return gops, l.store(name, gops)
 }

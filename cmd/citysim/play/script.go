@@ -20,8 +20,13 @@ type Kind string
 
 // What happens before a camera, and what befalls its picture.
 const (
-	FireLaneBlocked Kind = "fire_lane_blocked"
-	Intrusion       Kind = "intrusion"
+	FireLaneBlocked Kind = scene.FireLaneTaken
+	Intrusion       Kind = scene.Intrusion
+	IllegalParking  Kind = scene.IllegalParking
+	Crowd           Kind = scene.CrowdForms
+	Fire            Kind = scene.Fire
+	Standstill      Kind = scene.Standstill
+	WaterEdge       Kind = scene.AtWaterEdge
 	Frozen          Kind = "frozen"
 	Covered         Kind = "covered"
 	Dark            Kind = "dark"
@@ -43,7 +48,7 @@ func Kinds() []Kind { return append(builtIn(), Faults()...) }
 // builtIn are the kinds that are no faults of the catalogue.
 func builtIn() []Kind {
 	return []Kind{
-		FireLaneBlocked, Intrusion, Frozen, Covered, Dark,
+		FireLaneBlocked, Intrusion, IllegalParking, Crowd, Fire, Standstill, WaterEdge, Frozen, Covered, Dark,
 		Offline, Silent, WrongPassword, NoConnections, HTTPServer, CorruptH264,
 	}
 }
@@ -51,7 +56,7 @@ func builtIn() []Kind {
 // takes are what a kind needs rendered.
 func (k Kind) takes() []scene.Take {
 	switch k {
-	case FireLaneBlocked, Intrusion:
+	case FireLaneBlocked, Intrusion, IllegalParking, Crowd, Fire, Standstill, WaterEdge:
 		return []scene.Take{scene.Arrive, scene.Stay, scene.Leave}
 	case Covered:
 		return []scene.Take{scene.Covered}
@@ -89,12 +94,14 @@ func (k Kind) happensOn(kind scene.Kind, clip bool) string {
 	switch {
 	case !k.known():
 		return k.unknown()
-	case clip && (k == FireLaneBlocked || k == Intrusion):
+	case clip && k.inScene():
 		return "a camera that plays a clip has no scene of its own"
 	case k == FireLaneBlocked && kind != scene.Street:
 		return "only a street has a fire lane (cameras with an even index)"
 	case k == Intrusion && kind != scene.Gate:
 		return "only a gate has a closed area (cameras with an odd index)"
+	case k.inScene() && string(k) != kind.Happens():
+		return fmt.Sprintf("on a %s happens %s", kind, kind.Happens())
 	default:
 		return ""
 	}

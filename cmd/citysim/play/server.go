@@ -27,11 +27,12 @@ const warmUp = 3 * time.Minute
 
 // Options say what to serve.
 type Options struct {
-	// Seed, Cameras, Hosts, Scenes, Username and Password are the city's.
+	// Seed, Cameras, Hosts, Scenes, Kinds, Username and Password are the city's.
 	Seed     uint64
 	Cameras  int
 	Hosts    int
 	Scenes   int
+	Kinds    []scene.Kind
 	Username string
 	Password inventory.Secret
 	// Listen is the host and port of RTSP; stills are one port above. Port 0
@@ -85,7 +86,7 @@ func New(o Options) (*Server, error) {
 	if o.MaxPending == 0 {
 		o.MaxPending = 512 << 10
 	}
-	of := city.Options{Seed: o.Seed, Cameras: o.Cameras, Listen: o.Listen, Hosts: o.Hosts, Scenes: o.Scenes}
+	of := city.Options{Seed: o.Seed, Cameras: o.Cameras, Listen: o.Listen, Hosts: o.Hosts, Scenes: o.Scenes, Kinds: o.Kinds}
 	c, err := city.New(of)
 	if err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func New(o Options) (*Server, error) {
 			look = i // clips take turns by themselves
 		}
 		if look == len(s.footage) {
-			s.footage = append(s.footage, &footage{scene: scene.New(city.SceneKind(i), city.SceneSeed(o.Seed, i)), seed: city.SceneSeed(o.Seed, i), clip: o.Media != ""})
+			s.footage = append(s.footage, &footage{scene: scene.New(of.Kind(i), city.SceneSeed(o.Seed, i)), seed: city.SceneSeed(o.Seed, i), clip: o.Media != ""})
 		}
 		h := uint64(i+1) * 0x9e3779b97f4a7c15
 		cam := &camera{

@@ -55,9 +55,9 @@ func (p *pen) sky(w weather) {
 	h := p.view.horizon()
 	for y := 0.0; y < max(h, 0)+4; y += 4 {
 		k := smooth(y / max(h, 1))
-		p.paint(p.frame, []point{{0, y}, {Width, y}, {Width, y + 5}, {0, y + 5}}, w.high.toward(w.low, k), 1)
+		p.paint(p.frame, []point{{0, y}, {p.view.width, y}, {p.view.width, y + 5}, {0, y + 5}}, w.high.toward(w.low, k), 1)
 	}
-	p.paint(p.frame, []point{{0, h}, {Width, h}, {Width, Height}, {0, Height}}, rgb(0x8f8f88), 1)
+	p.paint(p.frame, []point{{0, h}, {p.view.width, h}, {p.view.width, p.view.height}, {0, p.view.height}}, rgb(0x8f8f88), 1)
 }
 
 // grain gives surfaces the unevenness of real ones, and the day its light.
@@ -122,7 +122,8 @@ func (p *pen) house(h house, r *rand.Rand) {
 		for z := h.z0 + 0.9; z+1.5 < h.z1; z += 2.7 {
 			g := h.glass.lit(between(r, 0.8, 1.5))
 			pane(h.wall.lit(front*0.8), z-0.1, z+1.6, y-0.1, y+1.65)
-			pane(g, z, z+1.5, y, y+1.5)
+			pane(p.window(g), z, z+1.5, y, y+1.5)
+			p.glow = 0
 			pane(h.wall.lit(front*1.05), z+0.7, z+0.8, y, y+1.5)
 			if r.IntN(4) == 0 {
 				pane(rgb(0xd4d6d4).lit(front), z+1.65, z+2.35, y-0.3, y+0.2) // air conditioner
@@ -134,13 +135,29 @@ func (p *pen) house(h house, r *rand.Rand) {
 	}
 	for z := h.z0 + 0.3; z+3 < h.z1; z += 4.2 {
 		sign := rgb(pick[uint32](r, 0xb03a35, 0x2e6aa8, 0xc9922e, 0x2f7d58, 0x6b4a8c, 0xd0d0cc))
-		pane(h.glass.lit(between(r, 0.7, 1.3)), z, z+3.6, 0.25, 2.5)
+		pane(p.window(h.glass.lit(between(r, 0.7, 1.3))), z, z+3.6, 0.25, 2.5)
+		p.glow = min(p.glow*2, 30)
 		pane(sign.lit(front*1.05), z-0.1, z+3.7, 2.55, 3.35)
+		p.glow = 0
 		for x := z + 0.5; x < z+3; x += 0.8 {
 			pane(rgb(0xf0ede4), x, x+0.45, 2.72, 3.15)
 		}
 		pane(h.wall.lit(front*0.7), z+1.75, z+1.85, 0.25, 2.5)
 	}
+}
+
+// window returns what a pane of glass looks like: lit from inside in the
+// evening, when it also glows.
+func (p *pen) window(glass tone) tone {
+	if p.evening == nil {
+		return glass
+	}
+	u, warm := p.evening.Float64(), p.evening.Float64()
+	if u >= p.lit {
+		return glass
+	}
+	p.glow = byte(6 + 12*warm)
+	return rgb(0xe8c98a).toward(rgb(0xdfe6e8), warm*warm)
 }
 
 func wallBand(h house, y0, y1 float64) []vec {
@@ -156,6 +173,12 @@ func (p *pen) tower(r *rand.Rand, x, z, width, height float64, haze tone) {
 	box(wall, x, x+width, 0, height)
 	for y := 2.0; y+2 < height; y += 3.2 {
 		box(wall.lit(0.84), x+0.8, x+width-0.8, y, y+1.5)
+		for w := x + 1; p.evening != nil && w+1.5 < x+width; w += 2.4 {
+			if t := p.window(wall); p.glow > 0 {
+				box(t, w, w+1.4, y, y+1.4)
+				p.glow = 0
+			}
+		}
 	}
 }
 

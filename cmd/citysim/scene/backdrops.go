@@ -1,6 +1,7 @@
 package scene
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -26,9 +27,12 @@ func (p *pen) drawStreet(s street, r *rand.Rand) {
 	p.roadMarkings(s, r)
 	p.fireLane(s)
 	// Shadows of houses fall across the street from the sunny side.
-	if p.sun.x > 0.25 {
+	switch {
+	case p.evening != nil:
+		p.streetShade(s, left, right)
+	case p.sun.x > 0.25:
 		p.ground(rgb(0x1c2028), 0.26, s.roadRight-between(r, 0, 2.5), right+1, 1, s.far)
-	} else if p.sun.x < -0.25 {
+	case p.sun.x < -0.25:
 		p.ground(rgb(0x1c2028), 0.22, left-1, s.laneLeft+between(r, -1, 0.4), 1, s.far)
 	}
 	for _, side := range []struct{ x, depth float64 }{{left, -9}, {right, 9}} {
@@ -188,7 +192,22 @@ func (p *pen) lampPost(at vec) {
 	p.post(grey, at, 6.5, 0.14)
 	arm := at.plus(vec{0, 6.4, 0})
 	p.poly(grey, 1, arm, arm.plus(vec{-1.5, 0.25, 0}), arm.plus(vec{-1.5, 0.38, 0}), arm.plus(vec{0, 0.15, 0}))
+	if p.evening != nil {
+		p.glow = 150
+	}
 	p.poly(rgb(0xe9e7da), 1, arm.plus(vec{-1.7, 0.2, 0}), arm.plus(vec{-1.1, 0.2, 0}), arm.plus(vec{-1.1, 0.34, 0}), arm.plus(vec{-1.7, 0.34, 0}))
+	p.glow = 0
+}
+
+// streetShade draws the shade of a row of houses as the sun casts it.
+func (p *pen) streetShade(s street, left, right float64) {
+	reach := min(9*math.Abs(p.sun.x)/max(p.sun.y, 0.1), right-left)
+	dark, k := rgb(0x1c2028), 0.36*(1-p.cloudy)
+	if p.sun.x > 0 {
+		p.ground(dark, k, right-reach, right+1, 1, s.far)
+	} else {
+		p.ground(dark, k, left-1, left+reach, 1, s.far)
+	}
 }
 
 func (p *pen) bollard(at vec) {
@@ -321,7 +340,7 @@ func (p *pen) fence(g gate, before []byte) {
 	put := func(t tone, opacity float64, corners ...vec) {
 		outline := p.view.project(corners...)
 		p.paint(p.frame, outline, t, opacity)
-		p.note(before, outline, opacity)
+		p.note(before, p.frame.width, outline, opacity)
 	}
 	bar := func(t tone, x, y, w, h, z float64) {
 		put(t, 1, vec{x, y, z}, vec{x + w, y, z}, vec{x + w, y + h, z}, vec{x, y + h, z})

@@ -18,18 +18,31 @@ const (
 
 // Frame is one raw picture, YCbCr 4:2:0, full range, plane after plane.
 type Frame struct {
-	Pix []byte
+	Pix           []byte
+	width, height int
+	// glow, where there is one, says how much light each pixel gives off.
+	glow []byte
 }
 
 // NewFrame returns a black picture.
-func NewFrame() *Frame { return &Frame{Pix: make([]byte, FrameSize)} }
+func NewFrame() *Frame { return newFrame(Width, Height) }
+
+func newFrame(width, height int) *Frame {
+	return &Frame{Pix: make([]byte, width*height*3/2), width: width, height: height}
+}
+
+// planes are the parts of the picture.
+func (f *Frame) planes() (y, cb, cr []byte) {
+	n := f.width * f.height
+	return f.Pix[:n], f.Pix[n : n*5/4], f.Pix[n*5/4:]
+}
 
 // Image returns the picture as an image that shares its memory.
 func (f *Frame) Image() *image.YCbCr {
+	y, cb, cr := f.planes()
 	return &image.YCbCr{
-		Y: f.Pix[:pixels], Cb: f.Pix[pixels : pixels*5/4], Cr: f.Pix[pixels*5/4:],
-		YStride: Width, CStride: Width / 2,
-		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, Width, Height),
+		Y: y, Cb: cb, Cr: cr, YStride: f.width, CStride: f.width / 2,
+		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: image.Rect(0, 0, f.width, f.height),
 	}
 }
 
@@ -68,27 +81,42 @@ type brush struct {
 	mask   image.Alpha
 	// before, when set, tells how much of each pixel something nearer hides.
 	before []byte
+	// glow is how much light what is painted gives off, on frames that keep it.
+	glow byte
+	// scratch is memory for whoever needs a plane for a moment.
+	scratch []byte
 }
 
 // paint covers a polygon of f with a tone at an opacity of 0..1.
 func (b *brush) paint(f *Frame, poly []point, t tone, opacity float64) {
-	x0, y0, w, h := b.cover(poly)
+	x0, y0, w, h := b.cover(poly, f.width, f.height)
 	if w == 0 || opacity <= 0 {
 		return
 	}
-	b.hide(x0, y0, w, h)
+	b.hide(x0, y0, w, h, f.width)
 	k := int(min(opacity, 1) * 256)
 	for y := range h {
-		row := f.Pix[(y0+y)*Width+x0:][:w]
+		row := f.Pix[(y0+y)*f.width+x0:][:w]
 		for x, m := range b.mask.Pix[y*w : (y+1)*w] {
 			if m != 0 {
 				row[x] = byte(int(row[x]) + (int(t.y)-int(row[x]))*int(m)*k/(255*256))
 			}
 		}
 	}
+	if f.glow != nil {
+		for y := range h {
+			row := f.glow[(y0+y)*f.width+x0:][:w]
+			for x, m := range b.mask.Pix[y*w : (y+1)*w] {
+				if m != 0 && (row[x] != 0 || b.glow != 0) {
+					row[x] = byte(int(row[x]) + (int(b.glow)-int(row[x]))*int(m)*k/(255*256))
+				}
+			}
+		}
+	}
+	all := f.width * f.height
 	for y := 0; y < h; y += 2 {
-		at := pixels + (y0+y)/2*(Width/2) + x0/2
-		cb, cr := f.Pix[at:][:w/2], f.Pix[at+pixels/4:][:w/2]
+		at := all + (y0+y)/2*(f.width/2) + x0/2
+		cb, cr := f.Pix[at:][:w/2], f.Pix[at+all/4:][:w/2]
 		m0, m1 := b.mask.Pix[y*w:(y+1)*w], b.mask.Pix[(y+1)*w:(y+2)*w]
 		for x := range cb {
 			m := int(m0[2*x]) + int(m0[2*x+1]) + int(m1[2*x]) + int(m1[2*x+1])
@@ -102,7 +130,7 @@ func (b *brush) paint(f *Frame, poly []point, t tone, opacity float64) {
 
 // cover rasterizes a polygon into the mask and returns the mask's place on
 // the picture, on even pixels; a width of 0 means nothing shows.
-func (b *brush) cover(poly []point) (x0, y0, w, h int) {
+func (b *brush) cover(poly []point, width, height int) (x0, y0, w, h int) {
 	if len(poly) < 3 {
 		return 0, 0, 0, 0
 	}
@@ -111,21 +139,22 @@ func (b *brush) cover(poly []point) (x0, y0, w, h int) {
 		lo = point{min(lo.x, p.x), min(lo.y, p.y)}
 		hi = point{max(hi.x, p.x), max(hi.y, p.y)}
 	}
-	if hi.x <= 0 || hi.y <= 0 || lo.x >= Width || lo.y >= Height || math.IsNaN(lo.x+lo.y+hi.x+hi.y) {
+	if hi.x <= 0 || hi.y <= 0 || lo.x >= float64(width) || lo.y >= float64(height) || math.IsNaN(lo.x+lo.y+hi.x+hi.y) {
 		return 0, 0, 0, 0
 	}
 	x0, y0 = int(max(lo.x, 0))&^1, int(max(lo.y, 0))&^1
-	w = (int(min(math.Ceil(hi.x), Width))+1)&^1 - x0
-	h = (int(min(math.Ceil(hi.y), Height))+1)&^1 - y0
+	w = (int(min(math.Ceil(hi.x), float64(width)))+1)&^1 - x0
+	h = (int(min(math.Ceil(hi.y), float64(height)))+1)&^1 - y0
 	if w <= 0 || h <= 0 {
 		return 0, 0, 0, 0
+	}
+	if lo.x < -far || lo.y < -far || hi.x > far || hi.y > far {
+		poly = clip(poly, float64(width), float64(height))
 	}
 	b.raster.Reset(w, h)
 	b.raster.DrawOp = draw.Src
 	for i, p := range poly {
-		// The rasterizer wants no coordinates far outside.
-		x := float32(min(max(p.x-float64(x0), -4000), 4000))
-		y := float32(min(max(p.y-float64(y0), -4000), 4000))
+		x, y := float32(p.x-float64(x0)), float32(p.y-float64(y0))
 		if i == 0 {
 			b.raster.MoveTo(x, y)
 		} else {
@@ -143,13 +172,30 @@ func (b *brush) cover(poly []point) (x0, y0, w, h int) {
 	return x0, y0, w, h
 }
 
+// far is how many pixels outside the rasterizer wants no coordinates.
+const far = 4000
+
+// clip cuts a polygon a little outside the picture.
+func clip(poly []point, width, height float64) []point {
+	const margin = 16
+	for _, edge := range []func(point) float64{
+		func(p point) float64 { return p.x + margin },
+		func(p point) float64 { return width + margin - p.x },
+		func(p point) float64 { return p.y + margin },
+		func(p point) float64 { return height + margin - p.y },
+	} {
+		poly = cut(poly, edge)
+	}
+	return poly
+}
+
 // hide takes what something nearer hides out of the mask.
-func (b *brush) hide(x0, y0, w, h int) {
+func (b *brush) hide(x0, y0, w, h, width int) {
 	if b.before == nil {
 		return
 	}
 	for y := range h {
-		mask, before := b.mask.Pix[y*w:(y+1)*w], b.before[(y0+y)*Width+x0:][:w]
+		mask, before := b.mask.Pix[y*w:(y+1)*w], b.before[(y0+y)*width+x0:][:w]
 		for x, o := range before {
 			if o != 0 {
 				mask[x] = byte(int(mask[x]) * (255 - int(o)) / 255)
@@ -159,10 +205,10 @@ func (b *brush) hide(x0, y0, w, h int) {
 }
 
 // note adds a polygon to a plane of what stands before other things.
-func (b *brush) note(plane []byte, poly []point, opacity float64) {
-	x0, y0, w, h := b.cover(poly)
+func (b *brush) note(plane []byte, width int, poly []point, opacity float64) {
+	x0, y0, w, h := b.cover(poly, width, len(plane)/width)
 	for y := range h {
-		row := plane[(y0+y)*Width+x0:][:w]
+		row := plane[(y0+y)*width+x0:][:w]
 		for x, m := range b.mask.Pix[y*w : (y+1)*w] {
 			row[x] = max(row[x], byte(float64(m)*opacity))
 		}

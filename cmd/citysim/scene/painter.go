@@ -21,6 +21,7 @@ type Painter struct {
 	leaf    tone
 	random  *rand.Rand
 	passers []passer
+	stage   *Stage // of the kinds that are staged
 }
 
 type gopKey struct {
@@ -40,11 +41,14 @@ type passer struct {
 
 // NewPainter draws what never moves in a scene.
 func (s *Scene) NewPainter() *Painter {
+	if s.staged != nil {
+		return s.newStagedPainter()
+	}
 	still, w, before := s.backdrop()
 	r := s.random(2)
 	p := &Painter{
 		scene: s, pen: pen{view: s.view, sun: w.sun}, still: still, gop: NewFrame(), before: before, random: s.random(3),
-		leaf: rgb(pick[uint32](r, 0x4c6b39, 0x5a7440, 0x6d7a38, 0x48653f)), smear: rgb(pick[uint32](r, 0x5d5148, 0x6a6258, 0x4f5257, 0x70675a)),
+		leaf: rgb(pick[uint32](r, 0x4c6b39, 0x5a7440, 0x6d7a38, 0x48653f)), smear: smears(r),
 	}
 	p.pen.frame = still
 	if s.kind == Street {
@@ -86,6 +90,10 @@ var sensorNoise = sync.OnceValues(func() (bright, dark []byte) {
 
 // Draw draws one frame of a GOP of a take onto f, whole.
 func (p *Painter) Draw(f *Frame, t Take, gop, frame int) {
+	if p.stage != nil {
+		p.drawStaged(f, t, gop, frame)
+		return
+	}
 	if key := (gopKey{t, gop}); p.current != key {
 		p.light(key)
 	}

@@ -2,11 +2,12 @@ package scene
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"videopatrol/inventory"
 )
 
-// Kind is which of the two scenes a camera looks at.
+// Kind is what kind of scene a camera looks at.
 type Kind string
 
 // The kinds of scenes.
@@ -44,11 +45,17 @@ type Scene struct {
 	mask   inventory.Polygon
 	street street
 	gate   gate
+	staged *staged // of the other kinds
 }
 
 // New lays out the scene of a seed.
 func New(kind Kind, seed uint64) *Scene {
 	s := &Scene{kind: kind, seed: seed}
+	if kind != Street && kind != Gate {
+		s.staged = newStaged(kind, seed)
+		s.zone, s.mask = s.staged.zones[0].Area, s.staged.mask
+		return s
+	}
 	r := s.random(0)
 	if kind == Gate {
 		s.gate = newGate(r)
@@ -93,14 +100,29 @@ func mix(z uint64) uint64 {
 // Kind returns the kind of the scene.
 func (s *Scene) Kind() Kind { return s.kind }
 
-// Zone returns the scene's fire lane or closed area on the picture.
+// Zone returns where the scene's own happening happens on the picture.
 func (s *Scene) Zone() inventory.Polygon { return s.zone }
+
+// Zones returns the scene's zones, the one of its own happening first.
+func (s *Scene) Zones() []inventory.Zone {
+	switch {
+	case s.staged != nil:
+		return s.staged.zones
+	case s.kind == Gate:
+		return []inventory.Zone{{ID: "ca1", Kind: closedArea, Area: s.zone}}
+	default:
+		return []inventory.Zone{{ID: "fl1", Kind: fireLane, Area: s.zone}}
+	}
+}
 
 // PrivacyMask returns a place on the picture that is nobody's business.
 func (s *Scene) PrivacyMask() inventory.Polygon { return s.mask }
 
 // GOPs returns how many GOPs a take has.
 func (s *Scene) GOPs(t Take) int {
+	if s.staged != nil {
+		return s.staged.groups(t)
+	}
 	if n := loops[t]; n > 0 {
 		return n
 	}
@@ -113,9 +135,12 @@ func (s *Scene) GOPs(t Take) int {
 	return streetLeaveGOPs
 }
 
-// Begin returns the frame of Arrive from which the happening is true: the car
-// stands still, or the person's feet are inside the closed area.
+// Begin returns the frame of Arrive from which the happening is true: a car
+// stands still, somebody's feet are inside the closed area, and so on.
 func (s *Scene) Begin() int {
+	if s.staged != nil {
+		return int(s.staged.act.Begin * FrameRate / time.Second)
+	}
 	if s.kind == Gate {
 		return s.gate.begin()
 	}
@@ -125,6 +150,9 @@ func (s *Scene) Begin() int {
 // End returns the frame of Leave from which the happening is over: the car
 // moves again, or the person's feet are outside the closed area.
 func (s *Scene) End() int {
+	if s.staged != nil {
+		return int(s.staged.act.End*FrameRate/time.Second) - s.staged.leave*GOPFrames
+	}
 	if s.kind == Gate {
 		return s.GOPs(Leave)*GOPFrames - s.gate.begin()
 	}

@@ -166,3 +166,35 @@ func BenchmarkNewPainter(b *testing.B) {
 		s.NewPainter()
 	}
 }
+
+// The other kinds are stages: what happens there shows in the zone while it
+// stays, and before it began nothing did.
+func TestStagedScenesPlay(t *testing.T) {
+	for _, kind := range scene.Kinds()[2:] {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := scene.New(kind, 6)
+			for _, take := range scene.Takes() {
+				if n := s.GOPs(take); n < 1 || n > 40 {
+					t.Fatalf("%s has %d GOPs", take, n)
+				}
+			}
+			if b, e := s.Begin(), s.End(); b <= 0 || b >= s.GOPs(scene.Arrive)*scene.GOPFrames || e < 0 || e >= s.GOPs(scene.Leave)*scene.GOPFrames {
+				t.Fatalf("begins at frame %d of %d GOPs, ends at %d of %d", b, s.GOPs(scene.Arrive), e, s.GOPs(scene.Leave))
+			}
+			p := s.NewPainter()
+			before := draw(p, scene.Quiet, 0)
+			quiet, busy := changed(before, draw(p, scene.Quiet, 40), s.Zone()), changed(before, draw(p, scene.Stay, 20), s.Zone())
+			t.Logf("quiet %.4f busy %.4f", quiet, busy)
+			if busy < 0.0012 || quiet > busy/3 {
+				t.Errorf("%.4f of the zone changes when quiet, %.4f when not", quiet, busy)
+			}
+			if luma := meanLuma(draw(p, scene.Dark, 3)); luma > 12 {
+				t.Errorf("a dark picture has a mean luma of %.1f", luma)
+			}
+			if luma := meanLuma(draw(p, scene.Covered, 3)); luma < 40 || luma > 180 {
+				t.Errorf("a covered picture has a mean luma of %.1f", luma)
+			}
+		})
+	}
+}

@@ -13,6 +13,17 @@ type pen struct {
 	view  view
 	frame *Frame
 	sun   vec // where the light comes from, of length 1
+	// cloudy is how much of the shadows clouds take away, 0..1.
+	cloudy float64
+	// evening, on stages whose light changes, chooses the lit windows: those
+	// below lit.
+	evening *rand.Rand
+	lit     float64
+	// headlights are on, and light the ground in beams; flares are the lamps
+	// that shine at the lens.
+	headlights bool
+	beams      []byte
+	flares     []flare
 }
 
 // poly draws a flat polygon of the scene.
@@ -66,7 +77,7 @@ func (p *pen) shadow(at vec, rx, rz, heading, strength float64) {
 			x, z := rx*grow*c, rz*grow*s
 			pts[j] = at.plus(vec{x*ch + z*sh, 0, z*ch - x*sh})
 		}
-		p.poly(rgb(0x14161a), strength*(0.4+0.15*float64(i)), pts...)
+		p.poly(rgb(0x14161a), strength*(0.4+0.15*float64(i))*(1-p.cloudy), pts...)
 	}
 }
 
@@ -159,9 +170,26 @@ func (p *pen) car(c carLook, at vec, heading, opacity float64) {
 		roof, front, rear = 1.95, 0.72*half, -0.95*half
 	}
 	p.solid(frustum(to, w*0.93, 0.85, roof, rear, front, w*0.78, rear+0.35, front-0.65, glass, c.paint.lit(1.1)))
-	for _, x := range []float64{-w * 0.66, w * 0.66} {
-		p.lamp(to, x, half*1.0, rgb(0xf6f2dd), 1)
-		p.lamp(to, x, -half*1.0, rgb(0xa32020), -1)
+	p.lamps(to, w*0.66, half)
+}
+
+// lamps draws the lamps at both ends of a car, and their light.
+func (p *pen) lamps(to func(x, y, z float64) vec, x, half float64) {
+	for _, x := range []float64{-x, x} {
+		if p.headlights {
+			p.glow = 230
+		}
+		p.lamp(to, x, half, rgb(0xf6f2dd), 1)
+		p.glow = min(p.glow, 70)
+		p.lamp(to, x, -half, rgb(0xa32020), -1)
+		p.glow = 0
+	}
+	if p.headlights {
+		for i := range 7 {
+			reach := 4 + 2.2*float64(i)
+			wide := 1 + reach*0.13
+			p.shine(p.beams, byte(17-2*i), to(-wide, 0, half+reach), to(-0.8, 0, half+0.8), to(0.8, 0, half+0.8), to(wide, 0, half+reach))
+		}
 	}
 }
 
@@ -170,6 +198,9 @@ func (p *pen) lamp(to func(x, y, z float64) vec, x, z float64, t tone, way float
 	a, b, c, d := to(x-0.2*way, 0.55, z), to(x-0.2*way, 0.72, z*0.985), to(x+0.2*way, 0.72, z*0.985), to(x+0.2*way, 0.55, z)
 	if p.view.faces(a, b, c) != p.view.faces(a, c, b) && p.view.faces(d, c, b) {
 		p.poly(t, 1, a, b, c, d)
+		if p.headlights && p.view.depth(b) > near {
+			p.flares = append(p.flares, flare{at: b.toward(d, 0.5), warm: way < 0})
+		}
 	}
 }
 

@@ -39,22 +39,42 @@ type view struct {
 	right, up, forward vec
 	focal              float64 // pixels
 	mirrored           bool    // left and right exchanged
+	width, height      float64 // of the picture, in pixels
 }
 
 func newView(at vec, yaw, pitch, focal float64, mirrored bool) view {
 	sy, cy := math.Sincos(yaw)
 	sp, cp := math.Sincos(pitch)
 	return view{
-		at: at, focal: focal, mirrored: mirrored,
+		at: at, focal: focal, mirrored: mirrored, width: Width, height: Height,
 		right:   vec{cy, 0, -sy},
 		forward: vec{sy * cp, -sp, cy * cp},
 		up:      vec{sy * sp, cp, cy * sp},
 	}
 }
 
+// sized is the same view on a picture of another size.
+func (v view) sized(width, height int) view {
+	v.focal *= float64(width) / v.width
+	v.width, v.height = float64(width), float64(height)
+	return v
+}
+
+// turned is the same view, turned by angles in radians.
+func (v view) turned(yaw, pitch float64) view {
+	if yaw == 0 && pitch == 0 {
+		return v
+	}
+	was := math.Asin(-v.forward.y)
+	at := math.Atan2(v.forward.x, v.forward.z)
+	n := newView(v.at, at+yaw, was+pitch, v.focal, v.mirrored)
+	n.width, n.height = v.width, v.height
+	return n
+}
+
 // horizon is the picture row of the horizon.
 func (v view) horizon() float64 {
-	return Height/2 - v.focal*math.Tan(math.Asin(-v.forward.y))
+	return v.height/2 - v.focal*math.Tan(math.Asin(-v.forward.y))
 }
 
 // depth is the distance of a place along the line of sight.
@@ -85,7 +105,7 @@ func (v view) pixel(p vec) point {
 	if v.mirrored {
 		x = -x
 	}
-	return point{Width/2 + x, Height/2 - d.dot(v.up)*k}
+	return point{v.width/2 + x, v.height/2 - d.dot(v.up)*k}
 }
 
 // faces tells whether a face with its corners counter-clockwise, seen from
@@ -99,15 +119,15 @@ func (v view) zone(poly ...vec) inventory.Polygon {
 	pts := v.project(poly...)
 	for _, edge := range []func(point) float64{
 		func(p point) float64 { return p.x },
-		func(p point) float64 { return Width - p.x },
+		func(p point) float64 { return v.width - p.x },
 		func(p point) float64 { return p.y },
-		func(p point) float64 { return Height - p.y },
+		func(p point) float64 { return v.height - p.y },
 	} {
 		pts = cut(pts, edge)
 	}
 	zone := make(inventory.Polygon, 0, len(pts))
 	for _, p := range pts {
-		zone = append(zone, inventory.Point{X: thousandth(p.x / Width), Y: thousandth(p.y / Height)})
+		zone = append(zone, inventory.Point{X: thousandth(p.x / v.width), Y: thousandth(p.y / v.height)})
 	}
 	return zone
 }
