@@ -13,13 +13,15 @@
 // begin finding to the sample of its end finding; or a run of samples with the
 // same scene fault.
 //
-//   - Happenings of one kind and zone whose gap is shorter than two intervals
-//     and 2 s are one: a rule must see two empty samples before it ends.
 //   - A condition answers a happening of its kind and zone if it was declared
 //     between due and End, give or take the precision of the label, and one
 //     interval more at the end. The first such condition finds the happening.
 //     Every further one is a double, which is false: an officer gets a second
 //     lead for the same thing.
+//   - A happening that nothing answers, and that begins less than two intervals
+//     and 2 s after another of its kind and zone, is joined to that one if its
+//     condition still runs: a rule must see two empty samples before it ends.
+//     It does not count.
 //   - A condition that answers no happening is false, and so is one that comes
 //     before its dwell is over.
 //   - A happening that no condition answers is missed; also where a condition

@@ -83,6 +83,7 @@ const (
 	OutcomeUnsure    Outcome = "unsure"
 	OutcomeBlind     Outcome = "blind"
 	OutcomeUnsampled Outcome = "unsampled"
+	OutcomeJoined    Outcome = "joined"
 	OutcomeNoRule    Outcome = "no_rule"
 )
 
@@ -115,7 +116,7 @@ type Verdict struct {
 
 // At is when to look.
 func (v Verdict) At() time.Time {
-	if v.Condition != nil {
+	if v.Condition != nil && v.Outcome != OutcomeJoined {
 		return v.Condition.Declared
 	}
 	return v.Happening.due()
@@ -151,7 +152,7 @@ func Judge(f Facts) []Verdict {
 		conditions[p] = append(conditions[p], c)
 	}
 	for _, p := range places {
-		out = append(out, f.judge(f.join(happenings[p]), conditions[p])...)
+		out = append(out, f.judge(happenings[p], conditions[p])...)
 	}
 	slices.SortStableFunc(out, func(a, b Verdict) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Zone, b.Zone), a.At().Compare(b.At()))
@@ -159,63 +160,75 @@ func Judge(f Facts) []Verdict {
 	return out
 }
 
-// join makes one happening of those that follow each other too closely for
-// any rule to tell them apart.
-func (f Facts) join(all []Happening) []Happening {
-	slices.SortFunc(all, func(a, b Happening) int { return a.Begin.Compare(b.Begin) })
-	var out []Happening
-	for _, h := range all {
-		n := len(out) - 1
-		if n < 0 || h.Begin.Sub(out[n].End) >= 2*f.Interval+joinSpan {
-			out = append(out, h)
-			continue
-		}
-		if h.End.After(out[n].End) {
-			out[n].End = h.End
-		}
-		out[n].Unsure = out[n].Unsure || h.Unsure
-	}
-	return out
-}
-
 // judge is Judge for one kind and zone.
 func (f Facts) judge(happenings []Happening, conditions []Condition) []Verdict {
+	slices.SortFunc(happenings, func(a, b Happening) int { return a.Begin.Compare(b.Begin) })
 	slices.SortFunc(conditions, func(a, b Condition) int { return a.Declared.Compare(b.Declared) })
 	var out []Verdict
-	answered := make([]*Verdict, len(happenings))
+	answer := make([]*Condition, len(happenings))
+	outcomes := make([]Outcome, len(happenings))
+	for i, h := range happenings {
+		outcomes[i] = f.counts(h)
+	}
 	for i := range conditions {
 		c := &conditions[i]
-		v := &Verdict{Kind: c.Kind, Zone: c.Zone, Condition: c, Outcome: OutcomeFalse}
-		h := slices.IndexFunc(happenings, func(h Happening) bool { return f.answers(*c, h) })
-		switch {
-		case h < 0:
-			v.Reason = f.whyFalse(*c, happenings)
-		case f.counts(happenings[h]) != OutcomeFound:
-			v.Outcome = f.counts(happenings[h])
-			if answered[h] == nil {
-				answered[h], v.Happening = v, &happenings[h]
+		first, again := -1, -1
+		for j, h := range happenings {
+			switch {
+			case !f.answers(*c, h):
+			case answer[j] == nil:
+				first = j
+			default:
+				again = j
 			}
-		case answered[h] != nil:
+		}
+		v := Verdict{Kind: c.Kind, Zone: c.Zone, Condition: c}
+		switch {
+		case first >= 0:
+			answer[first] = c
+			continue
+		case again < 0:
+			v.Outcome, v.Reason = OutcomeFalse, f.whyFalse(*c, happenings)
+		case outcomes[again] != OutcomeFound:
+			v.Outcome = outcomes[again]
+		default:
 			v.Outcome = OutcomeDouble
 			v.Reason = detect.Text{ZH: "同一情况重复告知", EN: "told again while the same thing lasted"}
-		default:
-			v.Outcome, v.Happening = OutcomeFound, &happenings[h]
-			f.measure(v)
-			answered[h] = v
 		}
-		out = append(out, *v)
+		out = append(out, v)
 	}
+	f.lookBack(happenings, answer, outcomes)
 	for i := range happenings {
-		if answered[i] != nil {
-			continue
-		}
-		v := Verdict{Kind: happenings[i].Kind, Zone: happenings[i].Zone, Happening: &happenings[i], Outcome: f.counts(happenings[i])}
-		if v.Outcome == OutcomeFound {
-			v.Outcome, v.Reason = OutcomeMissed, f.whyMissed(happenings[i])
+		h := &happenings[i]
+		v := Verdict{Kind: h.Kind, Zone: h.Zone, Happening: h, Condition: answer[i], Outcome: outcomes[i]}
+		switch {
+		case v.Outcome != OutcomeFound:
+		case v.Condition == nil:
+			v.Outcome, v.Reason = OutcomeMissed, f.whyMissed(*h)
+		default:
+			end := h.End
+			for j := i + 1; j < len(happenings) && outcomes[j] == OutcomeJoined; j++ {
+				end = happenings[j].End
+			}
+			f.measure(&v, end)
 		}
 		out = append(out, v)
 	}
 	return out
+}
+
+// lookBack lets the condition of a happening stand for the next one, too,
+// where no rule could have told them apart.
+func (f Facts) lookBack(happenings []Happening, answer []*Condition, outcomes []Outcome) {
+	for i := 1; i < len(happenings); i++ {
+		h, c := happenings[i], answer[i-1]
+		if answer[i] != nil || c == nil || outcomes[i] != OutcomeFound || h.Begin.Sub(happenings[i-1].End) >= 2*f.Interval+joinSpan {
+			continue
+		}
+		if c.Ended.IsZero() || c.Ended.After(h.due()) {
+			answer[i], outcomes[i] = c, OutcomeJoined
+		}
+	}
 }
 
 // answers tells whether a condition was declared while the happening was due.
@@ -242,8 +255,9 @@ func (f Facts) counts(h Happening) Outcome {
 
 func (f Facts) isFault(kind string) bool { return kind == AnyFault || f.Fault(kind) }
 
-// measure says how fast a happening was found, and how it ended.
-func (f Facts) measure(v *Verdict) {
+// measure says how fast a happening was found, and how its condition ended:
+// it should with the happening, or with those joined to it, at end.
+func (f Facts) measure(v *Verdict, end time.Time) {
 	h, c := v.Happening, v.Condition
 	v.Delay = max(0, c.Declared.Sub(h.due()))
 	for _, s := range f.Samples {
@@ -251,7 +265,7 @@ func (f Facts) measure(v *Verdict) {
 			v.DelaySamples++
 		}
 	}
-	latest := h.End.Add(3*f.Interval + EndGrace)
+	latest := end.Add(3*f.Interval + EndGrace)
 	switch ended := c.Ended; {
 	case ended.IsZero():
 		v.End = EndGood
@@ -260,7 +274,7 @@ func (f Facts) measure(v *Verdict) {
 		}
 	case ended.After(latest):
 		v.End = EndMissing
-	case ended.Before(h.End.Add(-f.Precision)):
+	case ended.Before(end.Add(-f.Precision)):
 		v.End = EndEarly
 	default:
 		v.End = EndGood

@@ -37,7 +37,8 @@ type Row struct {
 	Missed  int `json:"missed"`
 	False   int `json:"false"`
 	Doubles int `json:"doubles"`
-	// Uncounted are happenings that were unsure, blind or between two samples.
+	// Uncounted are happenings that were unsure, blind, joined to another or
+	// between two samples.
 	Uncounted int `json:"uncounted"`
 	// EndsMissing and EndsEarly are of what was found.
 	EndsMissing int `json:"ends_missing"`
