@@ -61,9 +61,9 @@ func Degradations() []Degradation {
 			Notes:    "knocked or turned: the view shifts by 6, 13, 21 % of its width and 3, 6, 15 % of its height",
 		},
 		{
-			Name: "frozen", Fault: "frozen", Freeze: true, Filter: "drawbox=x='iw*0.66':y='ih*0.03':w='iw*0.02*mod(floor(t*@1),15)+4':h='ih*@2':c=white:t=fill:enable='@IN*@3'," +
-				"noise=c0s=@4:c0f=t:enable='@IN*gt(@4,0)'",
-			Strength: [3][]string{{"1", "0.05", "0", "0"}, {"1", "0.05", "1", "0"}, {"1", "0.05", "1", "1"}},
+			Name: "frozen", Fault: "frozen", Freeze: true,
+			Filter:   `drawtext=text='%{pts\:hms}':x=w*0.66:y=h*0.03:fontsize=h*0.05:fontcolor=white:box=1:boxcolor=black:enable='@IN*@1',noise=c0s=1:c0f=t:enable='@IN*@2'`,
+			Strength: [3][]string{{"0", "0"}, {"1", "0"}, {"1", "1"}},
 			Notes:    "the picture stands: to the bit; with a running clock drawn on it; with that and coding noise of one step",
 		},
 		{
