@@ -21,7 +21,7 @@ const joinSpan = 2 * time.Second
 
 // Happening is what a person, or the script of a rendered scene, says happens.
 type Happening struct {
-	// Kind is a kind of finding or a scene fault; Zone is "" for a fault.
+	// Kind is a kind of finding in a zone, or a scene fault where Zone is "".
 	Kind, Zone string
 	Begin, End time.Time
 	// Dwell is how long the rule of the zone waits.
@@ -64,9 +64,8 @@ type Facts struct {
 	Interval time.Duration
 	// Precision is how far a label's begin and end may be off.
 	Precision time.Duration
-	// Fault tells scene faults from kinds of findings; HasRule tells whether
-	// the build has a rule for a kind in a zone.
-	Fault   func(kind string) bool
+	// HasRule tells whether the build has a rule for a kind in a zone, or knows
+	// it as a scene fault where zone is "".
 	HasRule func(kind, zone string) bool
 }
 
@@ -241,8 +240,8 @@ func (f Facts) counts(h Happening) Outcome {
 	if h.Unsure {
 		return OutcomeUnsure
 	}
-	if !f.isFault(h.Kind) && slices.ContainsFunc(f.Happenings, func(o Happening) bool {
-		return f.isFault(o.Kind) && o.Begin.Before(h.End) && h.Begin.Before(o.End)
+	if h.Zone != "" && slices.ContainsFunc(f.Happenings, func(o Happening) bool {
+		return o.Zone == "" && o.Begin.Before(h.End) && h.Begin.Before(o.End)
 	}) {
 		return OutcomeBlind
 	}
@@ -252,8 +251,6 @@ func (f Facts) counts(h Happening) Outcome {
 	}
 	return OutcomeFound
 }
-
-func (f Facts) isFault(kind string) bool { return kind == AnyFault || f.Fault(kind) }
 
 // measure says how fast a happening was found, and how its condition ended:
 // it should with the happening, or with those joined to it, at end.
@@ -303,7 +300,7 @@ func (f Facts) whyFalse(c Condition, happenings []Happening) detect.Text {
 		}
 	}
 	if i := slices.IndexFunc(f.Happenings, func(h Happening) bool {
-		return h.Kind != c.Kind && f.isFault(h.Kind) == f.isFault(c.Kind) && (h.Zone == c.Zone) && f.answers(c, h)
+		return h.Kind != c.Kind && h.Zone == c.Zone && f.answers(c, h)
 	}); i >= 0 {
 		return detect.Text{ZH: "认错：实为 " + f.Happenings[i].Kind, EN: "taken for another kind: it is " + f.Happenings[i].Kind}
 	}
@@ -320,7 +317,7 @@ func (f Facts) whyMissed(h Happening) detect.Text {
 		}
 	}
 	for _, c := range f.Conditions {
-		if f.isFault(c.Kind) && running(c) {
+		if c.Zone == "" && running(c) {
 			return detect.Text{ZH: "画面被判为 " + c.Kind, EN: "the scene counted as " + c.Kind}
 		}
 	}
@@ -332,13 +329,13 @@ func (f Facts) anyFault() Facts {
 	g := f
 	g.Happenings, g.Conditions, g.Traps = nil, nil, f.Traps
 	for _, h := range f.Happenings {
-		if f.Fault(h.Kind) {
-			h.Kind, h.Zone = AnyFault, ""
+		if h.Zone == "" && f.HasRule(h.Kind, "") {
+			h.Kind = AnyFault
 			g.Happenings = append(g.Happenings, h)
 		}
 	}
 	for _, c := range f.Conditions {
-		if !f.Fault(c.Kind) {
+		if c.Zone != "" {
 			continue
 		}
 		c.Kind = AnyFault

@@ -211,7 +211,7 @@ func (b *builder) add(i int, s Source, r run, err error) {
 	}
 	b.addQuiet(s, verdicts)
 	if s.Variant != "" {
-		b.addVariant(s, r.facts, verdicts, known)
+		b.addVariant(s, verdicts, known)
 	}
 	b.sources[i] = line
 }
@@ -278,7 +278,7 @@ func (b *builder) addQuiet(s Source, verdicts []Verdict) {
 	}
 }
 
-func (b *builder) addVariant(s Source, f Facts, verdicts []Verdict, known int) {
+func (b *builder) addVariant(s Source, verdicts []Verdict, known int) {
 	key := [2]string{string(s.Split), s.Variant}
 	if b.variants[key] == nil {
 		b.variants[key] = &Variant{Split: s.Split, Variant: s.Variant}
@@ -287,7 +287,7 @@ func (b *builder) addVariant(s Source, f Facts, verdicts []Verdict, known int) {
 	t.Sources++
 	t.Known += known
 	for _, v := range verdicts {
-		fault := f.Fault(v.Kind)
+		fault := v.Zone == ""
 		switch {
 		case fault && v.Outcome == OutcomeFound:
 			t.Found++

@@ -121,7 +121,6 @@ func (o Options) watch(ctx context.Context, s Source) (run, error) {
 func (o Options) facts(s Source) Facts {
 	return Facts{
 		Happenings: s.Happenings, Traps: s.Traps, Interval: s.Config.Interval, Precision: s.Precision,
-		Fault: func(kind string) bool { return slices.Contains(o.Faults, detect.Fault(kind)) },
 		HasRule: func(kind, zone string) bool {
 			if zone == "" {
 				return slices.Contains(o.Faults, detect.Fault(kind))

@@ -238,7 +238,9 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-type day struct{ samples func(context.Context) iter.Seq2[eval.Sample, error] }
+type day struct {
+	samples func(context.Context) iter.Seq2[eval.Sample, error]
+}
 
 func (d day) Samples() iter.Seq2[time.Time, detect.Picture] {
 	return func(yield func(time.Time, detect.Picture) bool) {
