@@ -23,6 +23,16 @@ type Media struct {
 	// ZoneKinds are the kinds of zones that the build has a rule for; zones of
 	// other kinds are not shown to it.
 	ZoneKinds []inventory.ZoneKind
+	// Dwell returns how long the rule of a kind waits in a zone; nil means the
+	// zone's own dwell, whatever the kind.
+	Dwell func(z inventory.Zone, kind string) time.Duration
+}
+
+func (m Media) dwell(z inventory.Zone, kind string) time.Duration {
+	if m.Dwell == nil {
+		return z.Dwell
+	}
+	return m.Dwell(z, kind)
 }
 
 // clipBegin is when every clip begins, by the watch's clock: a working day's
@@ -104,7 +114,7 @@ func (m Media) standing(l Labels, s StandingThing, interval float64) Source {
 		return out
 	}
 	out.Happenings = append(out.Happenings, Happening{
-		Kind: s.Kind, Zone: s.Zone.ID, Begin: f.at(s.Begin), End: f.at(s.End), Dwell: duration(s.Zone.Dwell), Notes: s.Notes,
+		Kind: s.Kind, Zone: s.Zone.ID, Begin: f.at(s.Begin), End: f.at(s.End), Dwell: m.dwell(s.Zone.zone(), s.Kind), Notes: s.Notes,
 	})
 	return out
 }
@@ -168,24 +178,19 @@ func (f film) source(group Group, name string, zones []LabelledZone) Source {
 		Name: name, Group: group, Split: l.Split, Precision: duration(precision), Samples: f.samples,
 		Config: detect.Config{Camera: l.Clip, Interval: duration(f.interval)},
 	}
-	dwell := map[string]time.Duration{}
+	byID := map[string]inventory.Zone{}
 	for _, z := range zones {
-		dwell[z.ID] = duration(z.Dwell)
-		if !slices.Contains(f.media.ZoneKinds, z.Kind) {
-			continue
+		byID[z.ID] = z.zone()
+		if slices.Contains(f.media.ZoneKinds, z.Kind) {
+			s.Config.Zones = append(s.Config.Zones, z.zone())
 		}
-		zone := inventory.Zone{ID: z.ID, Name: z.Name, Kind: z.Kind, Dwell: duration(z.Dwell)}
-		for _, c := range z.Area {
-			zone.Area = append(zone.Area, inventory.Point{X: c[0], Y: c[1]})
-		}
-		s.Config.Zones = append(s.Config.Zones, zone)
 	}
 	for i := range f.repeat {
 		past := float64(i) * l.Length
 		for _, h := range l.Happenings {
 			s.Happenings = append(s.Happenings, Happening{
 				Kind: h.Kind, Zone: h.Zone, Begin: f.at(past + h.Begin), End: f.at(past + h.End),
-				Dwell: dwell[h.Zone], Unsure: h.Unsure, Notes: h.Notes,
+				Dwell: f.media.dwell(byID[h.Zone], h.Kind), Unsure: h.Unsure, Notes: h.Notes,
 			})
 		}
 		for _, t := range l.Traps {

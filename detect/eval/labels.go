@@ -219,6 +219,14 @@ func (z LabelledZone) check(place string, seen map[string]bool, bad func(place, 
 	}
 }
 
+func (z LabelledZone) zone() inventory.Zone {
+	out := inventory.Zone{ID: z.ID, Name: z.Name, Kind: z.Kind, Dwell: duration(z.Dwell)}
+	for _, c := range z.Area {
+		out.Area = append(out.Area, inventory.Point{X: c[0], Y: c[1]})
+	}
+	return out
+}
+
 func (s StandingThing) check(place string, l Labels, bad func(place, format string, args ...any)) {
 	if s.Name == "" || s.Kind == "" && !s.Brief {
 		bad(place, "a name and a kind are required")

@@ -13,8 +13,8 @@ import (
 const AnyFault = "any_fault"
 
 // EndGrace is how long after a happening's end, beyond three intervals, its
-// condition may run on.
-const EndGrace = 10 * time.Second
+// condition may run on: the most patient rule waits 30 s to be sure.
+const EndGrace = 35 * time.Second
 
 // joinSpan is what, beside two intervals, must lie between two happenings.
 const joinSpan = 2 * time.Second
