@@ -146,6 +146,7 @@ func (f *evalFlags) sources() ([]eval.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	files = slices.DeleteFunc(files, func(f string) bool { return filepath.Base(f) == eval.PlanFile })
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: no labels there (want a file NAME.yaml for each clip)", f.labels)
 	}

@@ -3,6 +3,7 @@ package eval_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func labels(t *testing.T, file string) eval.Labels {
 
 func TestLabelsOfTheClips(t *testing.T) {
 	files, _ := filepath.Glob("../testdata/labels/*.yaml")
+	files = slices.DeleteFunc(files, func(f string) bool { return filepath.Base(f) == eval.PlanFile })
 	if len(files) < 10 {
 		t.Fatalf("%d files of labels, want one for each of ten clips", len(files))
 	}
@@ -67,5 +69,28 @@ func TestCheckSaysEverything(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("does not say %q:\n%v", want, err)
 		}
+	}
+}
+
+func TestPlanOfTheDays(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("../testdata/labels", eval.PlanFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p eval.Plan
+	if err := yaml.UnmarshalWithOptions(b, &p, yaml.Strict()); err != nil {
+		t.Fatal(yaml.FormatError(err, false, true))
+	}
+	if err := p.Check(); err != nil {
+		t.Error(err)
+	}
+	quiet := 0
+	for _, d := range p.Days {
+		if len(d.Happen) == 0 {
+			quiet += d.Test.Days
+		}
+	}
+	if quiet != 90 {
+		t.Errorf("%d quiet camera-days are held out, want 90", quiet)
 	}
 }

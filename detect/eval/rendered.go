@@ -2,8 +2,9 @@ package eval
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"videopatrol/detect"
@@ -36,6 +37,9 @@ func Rendered(name string, split Split, c detect.Config, happenings []Happening,
 	return s
 }
 
+// PlanFile is the name of the plan among the files of labels.
+const PlanFile = "rendered.yaml"
+
 // Plan says which camera-days are rendered, as written in its file.
 type Plan struct {
 	Notes string     `yaml:"notes"`
@@ -54,9 +58,15 @@ type PlanDays struct {
 	Hours    float64 `yaml:"hours"`
 	// Tune and Test are the seeds: thresholds were chosen by looking at the
 	// former.
-	Tune  []uint64 `yaml:"tune"`
-	Test  []uint64 `yaml:"test"`
-	Notes string   `yaml:"notes"`
+	Tune  Seeds  `yaml:"tune"`
+	Test  Seeds  `yaml:"test"`
+	Notes string `yaml:"notes"`
+}
+
+// Seeds are so many from one on.
+type Seeds struct {
+	From uint64 `yaml:"from"`
+	Days int    `yaml:"days"`
 }
 
 // PlannedDay is one camera-day of a plan.
@@ -71,17 +81,15 @@ type PlannedDay struct {
 func (p Plan) Deal(n int) []PlannedDay {
 	var out []PlannedDay
 	for _, split := range []Split{SplitTest, SplitTune} {
-		seeds := func(d PlanDays) []uint64 {
-			if split == SplitTest {
-				return d.Test
-			}
-			return d.Tune
-		}
 		for round := 0; ; round++ {
 			before := len(out)
 			for _, d := range p.Days {
-				if s := seeds(d); round < len(s) && len(out) < n {
-					out = append(out, PlannedDay{PlanDays: d, Split: split, Seed: s[round]})
+				seeds := d.Test
+				if split == SplitTune {
+					seeds = d.Tune
+				}
+				if round < seeds.Days && len(out) < n {
+					out = append(out, PlannedDay{PlanDays: d, Split: split, Seed: seeds.From + uint64(round)})
 				}
 			}
 			if len(out) == before {
@@ -89,5 +97,29 @@ func (p Plan) Deal(n int) []PlannedDay {
 			}
 		}
 	}
-	return slices.Clip(out)
+	return out
+}
+
+// Check tells what is wrong with the plan, all at once, by place in the file.
+// Whether scenes and kinds are known, who renders them must say.
+func (p Plan) Check() error {
+	var errs []error
+	for i, d := range p.Days {
+		place := fmt.Sprintf("days[%d]", i)
+		if d.Scene == "" {
+			errs = append(errs, fmt.Errorf("%s: has no scene", place))
+		}
+		if d.Interval < 0 || d.Hours < 0 || d.Hours > 24 {
+			errs = append(errs, fmt.Errorf("%s: want an interval of 0 s or more and 0 to 24 hours", place))
+		}
+		if d.Tune.Days < 0 || d.Test.Days < 0 || d.Tune.Days+d.Test.Days == 0 {
+			errs = append(errs, fmt.Errorf("%s: want days to tune by or to test, with their seeds", place))
+		}
+		for j := range d.Tune.Days {
+			if s := d.Tune.From + uint64(j); d.Test.Days > 0 && s >= d.Test.From && s < d.Test.From+uint64(d.Test.Days) {
+				errs = append(errs, fmt.Errorf("%s: seed %d is both to tune by and held out", place, s))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -270,7 +270,7 @@ func TestRendered(t *testing.T) {
 }
 
 func TestDeal(t *testing.T) {
-	p := eval.Plan{Days: []eval.PlanDays{{Scene: "a", Test: []uint64{1, 2, 3}, Tune: []uint64{9}}, {Scene: "b", Test: []uint64{4}}}}
+	p := eval.Plan{Days: []eval.PlanDays{{Scene: "a", Test: eval.Seeds{From: 1, Days: 3}, Tune: eval.Seeds{From: 9, Days: 1}}, {Scene: "b", Test: eval.Seeds{From: 4, Days: 1}}}}
 	var got []string
 	for _, d := range p.Deal(10) {
 		got = append(got, d.Scene+string(d.Split)+string(rune('0'+d.Seed)))
@@ -280,6 +280,16 @@ func TestDeal(t *testing.T) {
 	}
 	if n := len(p.Deal(2)); n != 2 {
 		t.Errorf("%d days, want 2", n)
+	}
+	if err := p.Check(); err != nil {
+		t.Error(err)
+	}
+	p.Days = append(p.Days, eval.PlanDays{Hours: 25}, eval.PlanDays{Scene: "c", Tune: eval.Seeds{From: 1, Days: 3}, Test: eval.Seeds{From: 3, Days: 1}})
+	err := p.Check()
+	for _, want := range []string{"days[2]: has no scene", "0 to 24 hours", "days[2]: want days to tune by", "days[3]: seed 3 is both"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("does not say %q: %v", want, err)
+		}
 	}
 }
 
