@@ -54,6 +54,7 @@ func grade(v float64) string {
 // split is the part of a report that the page shows of one split.
 type splitView struct {
 	Split   Split
+	Total   Row
 	Kinds   []kindView
 	Moments []momentsView
 	Grid    []gridRow
@@ -89,7 +90,7 @@ func (v Variant) Share() float64 {
 func (r *Report) WriteHTML(w io.Writer) error {
 	var views []splitView
 	for _, s := range []Split{SplitTest, SplitTune} {
-		v := splitView{Split: s}
+		v := splitView{Split: s, Total: r.Total(s)}
 		for _, row := range r.Rows {
 			switch {
 			case row.Split != s:

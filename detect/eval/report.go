@@ -2,6 +2,7 @@ package eval
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ type Report struct {
 	Sources  []Outline `json:"sources"`
 	// NoRule are the happenings that this build has no rule for.
 	NoRule []Count `json:"no_rule,omitempty"`
-	// Moments are what was missed or false, worst first; MomentsLeftOut is how
+	// Moments are what was missed, false or late, worst first; MomentsLeftOut is how
 	// many have no place here.
 	Moments        []Moment `json:"moments"`
 	MomentsLeftOut int      `json:"moments_left_out,omitempty"`
@@ -76,6 +77,19 @@ type Variant struct {
 	FalseFindings int `json:"false_findings"`
 }
 
+// Total sums the rows of a split over all kinds, AnyFault aside.
+func (r *Report) Total(s Split) Row {
+	t := Row{Split: s}
+	for _, row := range r.Rows {
+		if row.Split != s || row.Group != "" || row.Kind == AnyFault {
+			continue
+		}
+		t.Found, t.Missed, t.False, t.Doubles = t.Found+row.Found, t.Missed+row.Missed, t.False+row.False, t.Doubles+row.Doubles
+		t.CameraDays = row.CameraDays
+	}
+	return t
+}
+
 // Quiet is how the parts fared in which nothing happens.
 type Quiet struct {
 	Split      Split   `json:"split"`
@@ -111,7 +125,8 @@ type Count struct {
 	Happenings int    `json:"happenings"`
 }
 
-// Moment is a happening that was missed or a condition that is false.
+// Moment is a happening that was missed or found late, or a condition that is
+// false.
 type Moment struct {
 	Source  string  `json:"source"`
 	Split   Split   `json:"split"`
@@ -130,6 +145,12 @@ type Moment struct {
 	Still  []byte `json:"-"`
 	Before []byte `json:"-"`
 }
+
+// What is found after more samples, and longer, than this is shown as late.
+const (
+	lateSamples = 3
+	lateAfter   = 5 * time.Second
+)
 
 // momentsMost is how many moments of one kind and outcome are kept.
 const momentsMost = 24
@@ -192,7 +213,11 @@ func (b *builder) add(i int, s Source, r run, err error) {
 			continue
 		case OutcomeFound:
 			line.Found++
-			continue
+			if v.DelaySamples <= lateSamples+1 || v.Delay <= lateAfter {
+				continue
+			}
+			late := v.Delay.Seconds()
+			v.Reason = detect.Text{ZH: fmt.Sprintf("迟了 %.0f 秒", late), EN: fmt.Sprintf("found %.0f s late", late)}
 		case OutcomeMissed:
 			line.Missed++
 		case OutcomeFalse, OutcomeDouble:
@@ -375,8 +400,9 @@ func (b *builder) report() *Report {
 			r.Moments = append(r.Moments, m)
 		}
 	}
+	worst := []Outcome{OutcomeMissed, OutcomeFalse, OutcomeDouble, OutcomeFound}
 	slices.SortStableFunc(r.Moments, func(a, b Moment) int {
-		return cmp.Or(bySplit(a.Split, b.Split), cmp.Compare(a.Kind, b.Kind), cmp.Compare(b.Outcome, a.Outcome))
+		return cmp.Or(bySplit(a.Split, b.Split), cmp.Compare(slices.Index(worst, a.Outcome), slices.Index(worst, b.Outcome)), cmp.Compare(a.Kind, b.Kind))
 	})
 	return r
 }

@@ -59,13 +59,13 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	if len(r.Moments) > 0 {
 		line("")
-		line("MISSED OR FALSE", "KIND", "ZONE", "AT s", "SOURCE", "WHY")
+		line("MOMENT", "KIND", "ZONE", "AT s", "SOURCE", "WHY")
 		for _, m := range r.Moments {
 			why := m.Reason.EN
 			if m.Notes != "" {
 				why += " (" + m.Notes + ")"
 			}
-			line(string(m.Outcome), m.Kind, m.Zone, fmt.Sprintf("%.1f", m.Offset), m.Source, why)
+			line(word(string(m.Outcome)).EN, m.Kind, m.Zone, fmt.Sprintf("%.1f", m.Offset), m.Source, why)
 		}
 		if m := r.MomentsLeftOut; m > 0 {
 			line(fmt.Sprintf("… and %d more", m))

@@ -48,6 +48,7 @@ var words = map[string]detect.Text{
 	string(SplitTest): {ZH: "留出", EN: "held out"},
 	string(SplitTune): {ZH: "调参", EN: "tuning"},
 
+	string(OutcomeFound):  {ZH: "迟报", EN: "late"},
 	string(OutcomeMissed): {ZH: "漏报", EN: "missed"},
 	string(OutcomeFalse):  {ZH: "误报", EN: "false"},
 	string(OutcomeDouble): {ZH: "重复", EN: "double"},
