@@ -331,7 +331,7 @@ func (f film) graph(pick string, clip bool) []string {
 	const soft = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='255*min(1,min(min(X+1,W-X),min(Y+1,H-Y))/4)'"
 	// The width of what it is pasted into is not known here: scale2ref is told.
 	graph := fmt.Sprintf(
-		"[0:v]%s[a];[1:v]crop=w=iw*%g:h=ih*%g:x=iw*%g:y=ih*%g[b];[b][a]scale2ref=w='2*trunc(iw*%g/2)':h='2*trunc(ow/mdar/2)'[c][d];[c]%s[e];[d][e]overlay=x='W*%g':y='H*%g':enable='%s'",
+		"[0:v]%s[a];[1:v]trim=end_frame=1,setpts=PTS-STARTPTS,crop=w=iw*%g:h=ih*%g:x=iw*%g:y=ih*%g[b];[b][a]scale2ref=w='2*trunc(iw*%g/2)':h='2*trunc(ow/mdar/2)'[c][d];[c]%s[e];[d][e]overlay=x='W*%g':y='H*%g':enable='%s'",
 		chain, t.Crop[2], t.Crop[3], t.Crop[0], t.Crop[1], t.Size, soft, t.Place[0], t.Place[1], there)
 	return []string{"-ss", number(t.At), "-t", "0.2", "-i", f.file(source), "-filter_complex", graph}
 }
