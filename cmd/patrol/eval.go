@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"videopatrol/cmd/internal/strictyaml"
@@ -168,13 +170,43 @@ func (f *evalFlags) sources() ([]eval.Source, error) {
 }
 
 func readLabels(file string) (eval.Labels, error) {
+	var l eval.Labels
+	err := readStrict(file, &l, func() error { return l.Check() })
+	return l, err
+}
+
+// readStrict reads a YAML file into v and checks it; whatever is wrong is said
+// with its line and column.
+func readStrict(file string, v any, check func() error) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return eval.Labels{}, err
+		return err
 	}
-	var l eval.Labels
-	if err := strictyaml.Unmarshal(b, &l); err != nil {
-		return l, explainKeys(err, reflect.TypeFor[eval.Labels]())
+	if err := strictyaml.Unmarshal(b, v); err != nil {
+		return explainKeys(err, reflect.TypeOf(v))
 	}
-	return l, l.Check()
+	var problems eval.Problems
+	if err := check(); !errors.As(err, &problems) {
+		return err
+	}
+	var errs []error
+	for _, p := range problems {
+		errs = append(errs, locate(b, p))
+	}
+	return errors.Join(errs...)
+}
+
+// locate adds line and column to a problem; one of what is not in the file
+// keeps its place alone.
+func locate(b []byte, p eval.Problem) error {
+	path, err := yaml.PathString("$." + p.Place)
+	if err != nil {
+		return p
+	}
+	node, err := path.ReadNode(bytes.NewReader(b))
+	if err != nil {
+		return p
+	}
+	at := node.GetToken().Position
+	return fmt.Errorf("line %d, column %d: %w", at.Line, at.Column, p)
 }

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,11 +117,27 @@ type DegradedSelection struct {
 // defaultPrecision of labels that a person made at four pictures a second.
 const defaultPrecision = 0.3
 
-// Check tells what is wrong with the labels, all at once, by place in the file.
+// Problem is something wrong in a file, at a place such as happenings[1].
+type Problem struct{ Place, Message string }
+
+func (p Problem) Error() string { return p.Place + ": " + p.Message }
+
+// Problems are all that is wrong in a file.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Check returns Problems, or nil.
 func (l Labels) Check() error {
-	var errs []error
+	var all Problems
 	bad := func(place, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: %s", place, fmt.Sprintf(format, args...)))
+		all = append(all, Problem{Place: place, Message: fmt.Sprintf(format, args...)})
 	}
 	if l.Clip == "" || strings.ContainsAny(l.Clip, `/\`) {
 		bad("clip", "%q is no name of a file below the folder video", l.Clip)
@@ -148,19 +163,23 @@ func (l Labels) Check() error {
 	for i, z := range l.Zones {
 		z.check(fmt.Sprintf("zones[%d]", i), zones, bad)
 	}
-	for name, list := range map[string][]LabelledMoment{"happenings": l.Happenings, "traps": l.Traps} {
-		for i, m := range list {
-			place := fmt.Sprintf("%s[%d]", name, i)
-			if m.Kind == "" && name == "happenings" {
-				bad(place, "has no kind")
-			}
-			if m.Zone != "" && !zones[m.Zone] {
-				bad(place, "no zone %q: the clip has %s", m.Zone, strings.Join(ids(l.Zones), ", "))
-			}
-			if !(m.Begin >= 0 && m.Begin < m.End && m.End <= l.Length) {
-				bad(place, "want 0 ≤ begin < end ≤ %g seconds, got %g to %g", l.Length, m.Begin, m.End)
-			}
+	moment := func(place string, m LabelledMoment) {
+		if m.Zone != "" && !zones[m.Zone] {
+			bad(place, "no zone %q: the clip has %s", m.Zone, strings.Join(ids(l.Zones), ", "))
 		}
+		if !(m.Begin >= 0 && m.Begin < m.End && m.End <= l.Length) {
+			bad(place, "want 0 ≤ begin < end ≤ %g seconds, got %g to %g", l.Length, m.Begin, m.End)
+		}
+	}
+	for i, m := range l.Happenings {
+		place := fmt.Sprintf("happenings[%d]", i)
+		if m.Kind == "" {
+			bad(place, "has no kind")
+		}
+		moment(place, m)
+	}
+	for i, m := range l.Traps {
+		moment(fmt.Sprintf("traps[%d]", i), m)
 	}
 	if b := l.Boxes; b != nil && (b.File == "" || b.Kind == "" || !zones[b.Zone] || b.Gap < 0) {
 		bad("boxes", "want a file, a kind, one of the zones %s and a gap of 0 s or more", strings.Join(ids(l.Zones), ", "))
@@ -180,7 +199,10 @@ func (l Labels) Check() error {
 		s.check(fmt.Sprintf("standing[%d]", i), l, bad)
 	}
 	l.checkDegraded(bad)
-	return errors.Join(errs...)
+	if all == nil {
+		return nil
+	}
+	return all
 }
 
 func (l Labels) checkDegraded(bad func(place, format string, args ...any)) {

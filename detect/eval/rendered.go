@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -100,26 +99,31 @@ func (p Plan) Deal(n int) []PlannedDay {
 	return out
 }
 
-// Check tells what is wrong with the plan, all at once, by place in the file.
-// Whether scenes and kinds are known, who renders them must say.
+// Check returns Problems, or nil. Whether scenes and kinds are known, who
+// renders them must say.
 func (p Plan) Check() error {
-	var errs []error
+	var all Problems
 	for i, d := range p.Days {
-		place := fmt.Sprintf("days[%d]", i)
+		bad := func(format string, args ...any) {
+			all = append(all, Problem{Place: fmt.Sprintf("days[%d]", i), Message: fmt.Sprintf(format, args...)})
+		}
 		if d.Scene == "" {
-			errs = append(errs, fmt.Errorf("%s: has no scene", place))
+			bad("has no scene")
 		}
 		if d.Interval < 0 || d.Hours < 0 || d.Hours > 24 {
-			errs = append(errs, fmt.Errorf("%s: want an interval of 0 s or more and 0 to 24 hours", place))
+			bad("want an interval of 0 s or more and 0 to 24 hours")
 		}
 		if d.Tune.Days < 0 || d.Test.Days < 0 || d.Tune.Days+d.Test.Days == 0 {
-			errs = append(errs, fmt.Errorf("%s: want days to tune by or to test, with their seeds", place))
+			bad("want days to tune by or to test, with their seeds")
 		}
 		for j := range d.Tune.Days {
 			if s := d.Tune.From + uint64(j); d.Test.Days > 0 && s >= d.Test.From && s < d.Test.From+uint64(d.Test.Days) {
-				errs = append(errs, fmt.Errorf("%s: seed %d is both to tune by and held out", place, s))
+				bad("seed %d is both to tune by and held out", s)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	if all == nil {
+		return nil
+	}
+	return all
 }
