@@ -14,8 +14,9 @@
 // same scene fault.
 //
 //   - A condition answers a happening of its kind and zone if it was declared
-//     between due and End, give or take the precision of the label, and one
-//     interval more at the end. The first such condition finds the happening.
+//     between due and End, give or take the precision of the label and one
+//     interval, 10 s at most: a sample stands for the time around it. The first
+//     such condition finds the happening.
 //     Every further one is a double, which is false: an officer gets a second
 //     lead for the same thing.
 //   - A happening that nothing answers, and that begins less than two intervals

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"grade":   grade,
 	"number":  func(v float64) string { return fmt.Sprintf("%.3g", v) },
 	"seconds": func(v float64) string { return fmt.Sprintf("%.1f s", v) },
-	"clock":   func(v float64) string { return fmt.Sprintf("%d:%04.1f", int(v)/60, v-60*float64(int(v)/60)) },
+	"clock":   clock,
 	"jpeg": func(b []byte) template.URL {
 		return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b)) //nolint:gosec // base64 of our own picture
 	},
@@ -38,6 +39,14 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 		return b.String()
 	},
 }).Parse(pageSource))
+
+// clock writes seconds as 1:02:03 or 2:03.4.
+func clock(v float64) string {
+	if whole := int(v); whole >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", whole/3600, whole/60%60, whole%60)
+	}
+	return fmt.Sprintf("%d:%04.1f", int(v)/60, math.Mod(v, 60))
+}
 
 // grade is how a share is coloured, beside its number.
 func grade(v float64) string {

@@ -16,6 +16,10 @@ const AnyFault = "any_fault"
 // condition may run on: the most patient rule waits 30 s to be sure.
 const EndGrace = 35 * time.Second
 
+// slackMost bounds how far a sample may stand for what is just before or after
+// it.
+const slackMost = 10 * time.Second
+
 // joinSpan is what, beside two intervals, must lie between two happenings.
 const joinSpan = 2 * time.Second
 
@@ -230,9 +234,13 @@ func (f Facts) lookBack(happenings []Happening, answer []*Condition, outcomes []
 	}
 }
 
+// slack is by how much a condition may come before a happening is due, or
+// after its end.
+func (f Facts) slack() time.Duration { return f.Precision + min(f.Interval, slackMost) }
+
 // answers tells whether a condition was declared while the happening was due.
 func (f Facts) answers(c Condition, h Happening) bool {
-	return !c.Declared.Before(h.due().Add(-f.Precision)) && !c.Declared.After(h.End.Add(f.Precision+f.Interval))
+	return !c.Declared.Before(h.due().Add(-f.slack())) && !c.Declared.After(h.End.Add(f.slack()))
 }
 
 // counts returns found for a happening that is to be found, else why not.

@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 		"overlap":              {facts: facts(visit, condition("intrusion", "yard", 21, 43)), want: []string{"found intrusion after 1s (2) end good"}},
 		"within precision":     {facts: facts(visit, condition("intrusion", "yard", 19.8, 43)), want: []string{"found intrusion after 0s (0) end good"}},
 		"one interval late":    {facts: facts(visit, condition("intrusion", "yard", 41, 45)), want: []string{"found intrusion after 21s (22) end good"}},
-		"before it began":      {facts: facts(visit, condition("intrusion", "yard", 15, 19)), want: []string{"false intrusion", "missed intrusion"}, why: "nothing of the kind"},
+		"before it began":      {facts: facts(visit, condition("intrusion", "yard", 15, 18)), want: []string{"false intrusion", "missed intrusion"}, why: "nothing of the kind"},
 		"after it was over":    {facts: facts(visit, condition("intrusion", "yard", 50, 60)), want: []string{"missed intrusion", "false intrusion"}, why: "nothing was found"},
 		"another zone":         {facts: facts(visit, condition("intrusion", "roof", 25, 30)), want: []string{"false intrusion", "missed intrusion"}},
 		"another kind":         {facts: facts(visit, condition("fire_lane_blocked", "yard", 25, 30)), want: []string{"false fire_lane_blocked", "missed intrusion"}, why: "it is intrusion"},
