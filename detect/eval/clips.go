@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"videopatrol/detect"
@@ -294,22 +295,23 @@ func (f film) clip() [][]string {
 // for the lead-in, which is neither worse nor ever without a thing that is
 // yet to be taken.
 func (f film) graph(pick string, clip bool) []string {
-	chain := pick
+	filters := []string{pick}
 	if f.width > 0 {
-		chain += fmt.Sprintf(",scale=%d:-2", f.width)
+		filters = append(filters, fmt.Sprintf("scale=%d:-2", f.width))
 	}
 	if d := f.worse; d != nil {
 		// Before the clip nothing is worse, but the base holds.
-		from, to, filters := f.from, f.to, []string{d.Base, d.Filter}
+		from, to, all := f.from, f.to, []string{d.Base, d.Filter}
 		if !clip {
-			from, to, filters = -2, -1, filters[:1]
+			from, to, all = -2, -1, all[:1]
 		}
-		for _, filter := range filters {
+		for _, filter := range all {
 			if filter != "" {
-				chain += "," + d.fill(filter, f.strength, from, to)
+				filters = append(filters, d.fill(filter, f.strength, from, to))
 			}
 		}
 	}
+	chain := strings.Join(filters, ",")
 	if f.thing == nil {
 		return []string{"-vf", chain}
 	}

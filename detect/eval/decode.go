@@ -88,7 +88,7 @@ func y4m(r *bufio.Reader) iter.Seq2[detect.Picture, error] {
 			yield(detect.Picture{}, errors.New("no picture came"))
 			return
 		}
-		for _, field := range strings.Fields(head) {
+		for field := range strings.FieldsSeq(head) {
 			switch field[0] {
 			case 'W':
 				_, _ = fmt.Sscanf(field, "W%d", &w)

@@ -244,8 +244,8 @@ type day struct {
 
 func (d day) Samples() iter.Seq2[time.Time, detect.Picture] {
 	return func(yield func(time.Time, detect.Picture) bool) {
-		for s := range d.samples(context.Background()) {
-			if !yield(s.At, s.Picture) {
+		for s, err := range d.samples(context.Background()) {
+			if err != nil || !yield(s.At, s.Picture) {
 				return
 			}
 		}
