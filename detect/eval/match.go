@@ -200,7 +200,7 @@ func (f Facts) judge(happenings []Happening, conditions []Condition) []Verdict {
 		}
 		out = append(out, v)
 	}
-	f.lookBack(happenings, answer, outcomes)
+	ends := f.lookBack(happenings, answer, outcomes)
 	for i := range happenings {
 		h := &happenings[i]
 		v := Verdict{Kind: h.Kind, Zone: h.Zone, Happening: h, Condition: answer[i], Outcome: outcomes[i]}
@@ -209,29 +209,34 @@ func (f Facts) judge(happenings []Happening, conditions []Condition) []Verdict {
 		case v.Condition == nil:
 			v.Outcome, v.Reason = OutcomeMissed, f.whyMissed(*h)
 		default:
-			end := h.End
-			for j := i + 1; j < len(happenings) && outcomes[j] == OutcomeJoined; j++ {
-				end = happenings[j].End
-			}
-			f.measure(&v, end)
+			f.measure(&v, ends[i])
 		}
 		out = append(out, v)
 	}
 	return out
 }
 
-// lookBack lets the condition of a happening stand for the next one, too,
-// where no rule could have told them apart.
-func (f Facts) lookBack(happenings []Happening, answer []*Condition, outcomes []Outcome) {
-	for i := 1; i < len(happenings); i++ {
-		h, c := happenings[i], answer[i-1]
-		if answer[i] != nil || c == nil || outcomes[i] != OutcomeFound || h.Begin.Sub(happenings[i-1].End) >= 2*f.Interval+joinSpan {
-			continue
-		}
-		if c.Ended.IsZero() || c.Ended.After(h.due()) {
+// lookBack lets the condition of a happening stand for those that follow it so
+// closely that no rule could have told them apart. It returns when the last
+// thing ends that the condition of each happening stands for.
+func (f Facts) lookBack(happenings []Happening, answer []*Condition, outcomes []Outcome) []time.Time {
+	ends := make([]time.Time, len(happenings))
+	owner := 0
+	for i, h := range happenings {
+		c := answer[owner]
+		follows := i > 0 && c != nil && h.Begin.Sub(happenings[i-1].End) < 2*f.Interval+joinSpan &&
+			(c.Ended.IsZero() || c.Ended.After(h.due()))
+		switch {
+		case answer[i] != nil || !follows:
+			owner = i
+		case outcomes[i] == OutcomeFound:
 			answer[i], outcomes[i] = c, OutcomeJoined
 		}
+		if h.End.After(ends[owner]) {
+			ends[owner] = h.End
+		}
 	}
+	return ends
 }
 
 // slack is by how much a condition may come before a happening is due, or

@@ -94,6 +94,8 @@ func TestJudge(t *testing.T) {
 		"before its dwell":     {facts: facts(parked(30*time.Second, happening("fire_lane_blocked", "lane", 20, 100)), condition("fire_lane_blocked", "lane", 30, 103)), want: []string{"false fire_lane_blocked", "missed fire_lane_blocked"}, why: "too early: it stood for 10 s of 30 s"},
 		"two in a row": {facts: facts(list{happening("intrusion", "yard", 20, 40), happening("intrusion", "yard", 43, 60)},
 			condition("intrusion", "yard", 20, 62)), want: []string{"found intrusion after 0s (1) end good", "joined intrusion"}},
+		"three in a row, the second between two samples": {facts: facts(list{happening("intrusion", "yard", 20, 40), happening("intrusion", "yard", 41.1, 41.9), happening("intrusion", "yard", 43, 60)},
+			condition("intrusion", "yard", 20, 62)), want: []string{"found intrusion after 0s (1) end good", "unsampled intrusion", "joined intrusion"}},
 		"two in a row, told apart": {facts: facts(list{happening("intrusion", "yard", 20, 40), happening("intrusion", "yard", 43, 60)},
 			condition("intrusion", "yard", 20, 42), condition("intrusion", "yard", 44, 62)), want: []string{"found intrusion after 0s (1) end good", "found intrusion after 1s (2) end good"}},
 		"two, the second missed": {facts: facts(list{happening("intrusion", "yard", 20, 40), happening("intrusion", "yard", 43, 60)},
