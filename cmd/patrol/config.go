@@ -217,7 +217,7 @@ func ParseConfig(b []byte) (Config, error) {
 	defaults := c
 	c.Departments, c.Sinks = nil, nil
 	if err := strictyaml.Unmarshal(b, &c); err != nil {
-		return Config{}, explain(err)
+		return Config{}, explainKeys(err, reflect.TypeFor[Config]())
 	}
 	if c.Departments == nil {
 		c.Departments = defaults.Departments
@@ -231,14 +231,15 @@ func ParseConfig(b []byte) (Config, error) {
 	return c, nil
 }
 
-// explain adds the nearest known key to the error of an unknown one.
-func explain(err error) error {
+// explainKeys adds the nearest key that the file may have, whose form is t, to
+// the error of an unknown one.
+func explainKeys(err error, t reflect.Type) error {
 	var unknown *yaml.UnknownFieldError
 	if !errors.As(err, &unknown) {
 		return errors.New(strictyaml.Explain(err))
 	}
 	tok := unknown.GetToken()
-	near := strictyaml.Nearest(tok.Value, maps.Keys(keysOf(reflect.TypeFor[Config](), map[string]bool{})))
+	near := strictyaml.Nearest(tok.Value, maps.Keys(keysOf(t, map[string]bool{})))
 	return fmt.Errorf("line %d, column %d: unknown key %q; did you mean %q?\n%s",
 		tok.Position.Line, tok.Position.Column, tok.Value, near, strictyaml.Explain(err))
 }

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(), newBench(), newWorker(),
+		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(), newBench(), newEval(), newWorker(),
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -94,6 +94,16 @@ func oneArg(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usageError{fmt.Errorf("%s wants one argument: %s", cmd.CommandPath(), name)}
+		}
+		return nil
+	}
+}
+
+// atMostOneArg allows one argument, which its name explains.
+func atMostOneArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{fmt.Errorf("%s wants at most one argument: %s", cmd.CommandPath(), name)}
 		}
 		return nil
 	}
