@@ -1,0 +1,232 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"videopatrol/detect"
+)
+
+// frame is where a crop of a picture lies in a model's input.
+type frame struct {
+	// x, y, w, h are the crop in pixels of the picture, of width × height.
+	x, y, w, h    int
+	width, height int
+	// left, top, wide and high are where it lies in the input.
+	left, top, wide, high int
+}
+
+// frameOf fits a crop into an input.
+func (in *Input) frameOf(p detect.Picture, crop detect.Box) (frame, error) {
+	f := frame{width: p.Y.Width, height: p.Y.Height, wide: in.Width, high: in.Height}
+	for _, v := range []float64{crop.X, crop.Y, crop.W, crop.H} {
+		if !(v >= 0 && v <= 1) {
+			return f, fmt.Errorf("crop %+v: want 0 to 1", crop)
+		}
+	}
+	w, h := float64(f.width), float64(f.height)
+	// Even corners, since two pixels share their colour.
+	f.x, f.y = int(crop.X*w)&^1, int(crop.Y*h)&^1
+	f.w, f.h = min(int(math.Ceil((crop.X+crop.W)*w)), f.width)-f.x, min(int(math.Ceil((crop.Y+crop.H)*h)), f.height)-f.y
+	if f.w < minCrop || f.h < minCrop {
+		return f, fmt.Errorf("crop %+v: %d × %d pixels of the picture, want at least %d a side", crop, f.w, f.h, minCrop)
+	}
+	if in.Fit == FitStretch {
+		return f, nil
+	}
+	k := min(float64(in.Width)/float64(f.w), float64(in.Height)/float64(f.h))
+	f.wide, f.high = max(int(float64(f.w)*k), 1), max(int(float64(f.h)*k), 1)
+	if in.Fit == FitCentred {
+		f.left, f.top = (in.Width-f.wide)/2, (in.Height-f.high)/2
+	}
+	return f, nil
+}
+
+const minCrop = 8 // pixels a side
+
+// box maps a box in pixels of the input to the picture, 0..1; false when it
+// lies outside the crop.
+func (f *frame) box(x0, y0, x1, y1 float64) (detect.Box, bool) {
+	kx, ky := float64(f.w)/float64(f.wide), float64(f.h)/float64(f.high)
+	x0, x1 = (min(max(x0-float64(f.left), 0), float64(f.wide)))*kx, (min(max(x1-float64(f.left), 0), float64(f.wide)))*kx
+	y0, y1 = (min(max(y0-float64(f.top), 0), float64(f.high)))*ky, (min(max(y1-float64(f.top), 0), float64(f.high)))*ky
+	w, h := float64(f.width), float64(f.height)
+	b := detect.Box{X: (float64(f.x) + x0) / w, Y: (float64(f.y) + y0) / h, W: (x1 - x0) / w, H: (y1 - y0) / h}
+	return b, b.W > 0 && b.H > 0
+}
+
+// cut tells whether a box ends where its crop ends and the picture goes on.
+func (f *frame) cut(b detect.Box) bool {
+	const near = 0.01 // of the crop
+	w, h := float64(f.width), float64(f.height)
+	return f.x > 0 && b.X*w < float64(f.x)+near*float64(f.w) ||
+		f.y > 0 && b.Y*h < float64(f.y)+near*float64(f.h) ||
+		f.x+f.w < f.width && (b.X+b.W)*w > float64(f.x+f.w)-near*float64(f.w) ||
+		f.y+f.h < f.height && (b.Y+b.H)*h > float64(f.y+f.h)-near*float64(f.h)
+}
+
+// A tap is where a sample of a plane is read: the mean of two neighbours a and
+// b, of which b weighs w of 256.
+type tap struct{ a, b, w int32 }
+
+// taps samples n points of from..from+size-1 evenly, as bilinear interpolation
+// does. When a plane shrinks to less than half, the two lie apart, so that
+// thin things do not vanish between them.
+func taps(to []tap, from, size, n, limit int) []tap {
+	to = to[:0]
+	scale := float64(size) / float64(n)
+	last := min(from+size, limit) - 1
+	for i := range n {
+		middle := (float64(i)+0.5)*scale - 0.5
+		a, w := math.Floor(middle), 0.0
+		b := a + 1
+		w = middle - a
+		if scale > 2 {
+			a, b, w = math.Round(middle-scale/4), math.Round(middle+scale/4), 0.5
+		}
+		to = append(to, tap{
+			a: int32(min(max(from+int(a), from), last)), b: int32(min(max(from+int(b), from), last)), w: int32(math.Round(w * 256)),
+		})
+	}
+	return to
+}
+
+// A filler writes crops of pictures into a model's input.
+type filler struct {
+	in Input
+	// value is what a colour of 0..255 becomes, by plane of the input.
+	value [3][256]float32
+	// colours are the parts of red, green and blue by sample, × 65536: of
+	// limited and of full range.
+	limited, full  colours
+	ys, xs, cs, cr []tap
+	luma, cb, crs  []uint16
+}
+
+type colours struct {
+	y, rv, gu, gv, bu [256]int32
+}
+
+// newColours are the sums of ITU-R BT.601.
+func newColours(full bool) (c colours) {
+	ky, kc, black := 255.0/219, 255.0/224, 16.0
+	if full {
+		ky, kc, black = 1, 1, 0
+	}
+	fix := func(v float64) int32 { return int32(math.Round(v * 65536)) }
+	for i := range 256 {
+		d := (float64(i) - 128) * kc
+		c.y[i] = fix((float64(i)-black)*ky) + 1<<15
+		c.rv[i], c.gu[i], c.gv[i], c.bu[i] = fix(1.402*d), fix(-0.344136*d), fix(-0.714136*d), fix(1.772*d)
+	}
+	return c
+}
+
+func newFiller(in Input) *filler {
+	f := &filler{in: in, limited: newColours(false), full: newColours(true)}
+	for plane := range f.value {
+		mean, std := 0.0, 1.0
+		if len(in.Mean) == 3 {
+			mean = in.Mean[plane]
+		}
+		if len(in.Std) == 3 {
+			std = in.Std[plane]
+		}
+		for v := range f.value[plane] {
+			f.value[plane][v] = float32((float64(v)*in.Scale - mean) / std)
+		}
+	}
+	return f
+}
+
+// fill writes a crop of a picture into dst: three planes of the input's size,
+// whose sides are the manifest's. The picture must have passed its Check.
+func (f *filler) fill(dst []float32, p detect.Picture, crop detect.Box) (frame, error) {
+	at, err := f.in.frameOf(p, crop)
+	if err != nil {
+		return at, err
+	}
+	size := f.in.Width * f.in.Height
+	if len(dst) != 3*size {
+		return at, fmt.Errorf("an input of %d numbers, want %d", len(dst), 3*size)
+	}
+	f.pad(dst, at)
+	f.xs = taps(f.xs, at.x, at.w, at.wide, p.Y.Width)
+	f.ys = taps(f.ys, at.y, at.h, at.high, p.Y.Height)
+	f.cs = taps(f.cs, at.x/2, (at.w+1)/2, at.wide, p.Cb.Width)
+	f.cr = taps(f.cr, at.y/2, (at.h+1)/2, at.high, p.Cb.Height)
+	f.luma, f.cb, f.crs = grown(f.luma, at.wide), grown(f.cb, at.wide), grown(f.crs, at.wide)
+	c := &f.limited
+	if p.FullRange {
+		c = &f.full
+	}
+	red, green, blue := 2, 1, 0
+	if f.in.Channels == ChannelsRGB {
+		red, blue = 0, 2
+	}
+	vr, vg, vb := &f.value[red], &f.value[green], &f.value[blue]
+	for y := range at.high {
+		row(f.luma, p.Y, f.ys[y], f.xs)
+		row(f.cb, p.Cb, f.cr[y], f.cs)
+		row(f.crs, p.Cr, f.cr[y], f.cs)
+		begin := (at.top+y)*f.in.Width + at.left
+		rs, gs, bs := dst[red*size+begin:][:at.wide], dst[green*size+begin:][:at.wide], dst[blue*size+begin:][:at.wide]
+		us, vs := f.cb[:len(rs)], f.crs[:len(rs)]
+		gs, bs = gs[:len(rs)], bs[:len(rs)]
+		for x, l := range f.luma[:len(rs)] {
+			yy, u, v := c.y[uint8(l)], uint8(us[x]), uint8(vs[x])
+			rs[x] = vr[uint8(min(max((yy+c.rv[v])>>16, 0), 255))]
+			gs[x] = vg[uint8(min(max((yy+c.gu[u]+c.gv[v])>>16, 0), 255))]
+			bs[x] = vb[uint8(min(max((yy+c.bu[u])>>16, 0), 255))]
+		}
+	}
+	return at, nil
+}
+
+func grown(b []uint16, n int) []uint16 {
+	if cap(b) < n {
+		return make([]uint16, n)
+	}
+	return b[:n]
+}
+
+// row reads one row of samples of a plane.
+func row(to []uint16, p detect.Plane, v tap, xs []tap) {
+	a, b := p.Row(int(v.a)), p.Row(int(v.b))
+	b = b[:len(a)]
+	wb := v.w
+	wa := 256 - wb
+	to = to[:len(xs)]
+	for i, t := range xs {
+		left := int32(a[t.a])*wa + int32(b[t.a])*wb
+		right := int32(a[t.b])*wa + int32(b[t.b])*wb
+		to[i] = uint16((left*(256-t.w) + right*t.w + 1<<15) >> 16)
+	}
+}
+
+// pad greys what of the input the picture does not cover.
+func (f *filler) pad(dst []float32, at frame) {
+	w, h := f.in.Width, f.in.Height
+	if at.wide == w && at.high == h {
+		return
+	}
+	for plane := range 3 {
+		grey := f.value[plane][f.in.Pad]
+		p := dst[plane*w*h:][:w*h]
+		for y := range h {
+			r := p[y*w:][:w]
+			if y < at.top || y >= at.top+at.high {
+				set(r, grey)
+				continue
+			}
+			set(r[:at.left], grey)
+			set(r[at.left+at.wide:], grey)
+		}
+	}
+}
+
+func set(r []float32, v float32) {
+	for i := range r {
+		r[i] = v
+	}
+}
