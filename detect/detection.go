@@ -49,7 +49,8 @@ const MaxCrops = 6
 func Crops(zone inventory.Polygon, width, height, side int) []Box {
 	const (
 		margin  = 0.25 // of the zone's own size, on each side
-		gain    = 1.5  // how much larger things must become
+		gain    = 1.5  // how much larger one crop must show things
+		gains   = 2.0  // how much larger several must, since each costs a look
 		overlap = 0.25 // of a crop's side
 	)
 	if len(zone) == 0 || width < 1 || height < 1 || side < 1 {
@@ -70,11 +71,15 @@ func Crops(zone inventory.Polygon, width, height, side int) []Box {
 	if longer := max(x1-x0, y1-y0); longer <= 1.5*size {
 		size = max(longer, float64(side)/2)
 	}
-	if whole < gain*size {
-		return nil
+	var xs, ys []float64
+	for {
+		xs, ys = cropStarts(x0, x1, size, overlap, float64(width)), cropStarts(y0, y1, size, overlap, float64(height))
+		if len(xs)*len(ys) <= MaxCrops {
+			break
+		}
+		size *= 1.1
 	}
-	xs, ys := cropStarts(x0, x1, size, overlap, float64(width)), cropStarts(y0, y1, size, overlap, float64(height))
-	if len(xs)*len(ys) > MaxCrops {
+	if whole < gain*size || len(xs)*len(ys) > 1 && whole < gains*size {
 		return nil
 	}
 	var crops []Box

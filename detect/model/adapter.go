@@ -225,8 +225,8 @@ func (a *fastestdet) decode(out []Tensor, score float32, add func(candidate)) er
 		return err
 	}
 	h, w := shape[1], shape[2]
-	if shape[0] != 5+a.classes {
-		return fmt.Errorf("output %q has shape %v, want [1 %d height width] for %d classes", t.Name, t.Shape, 5+a.classes, a.classes)
+	if shape[0] != 5+a.classes || a.width%w != 0 || a.height%h != 0 || a.width/w != a.height/h {
+		return fmt.Errorf("output %q has shape %v, want [1 %d height width] for %d classes, of square cells", t.Name, t.Shape, 5+a.classes, a.classes)
 	}
 	at := func(plane, i int) float32 { return t.Data[plane*w*h+i] }
 	for i := range w * h {

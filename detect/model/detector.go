@@ -66,7 +66,7 @@ func New(o Options) (*Detector, error) {
 		return nil, errors.Join(fmt.Errorf("model %s: an input of %d numbers, want %d", o.Manifest.Name, len(in), want), o.Session.Close())
 	}
 	for plane := range 3 {
-		set(in[plane*len(in)/3:][:len(in)/3], d.filler.value[plane][128])
+		set(in[plane*len(in)/3:][:len(in)/3], d.filler.grey(plane, 128))
 	}
 	out, err := o.Session.Run()
 	if err == nil {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -72,15 +73,13 @@ type tap struct{ a, b, w int32 }
 // taps samples n points of from..from+size-1 evenly, as bilinear interpolation
 // does. When a plane shrinks to less than half, the two lie apart, so that
 // thin things do not vanish between them.
-func taps(to []tap, from, size, n, limit int) []tap {
+func taps(to []tap, from, size, n int) []tap {
 	to = to[:0]
-	scale := float64(size) / float64(n)
-	last := min(from+size, limit) - 1
+	scale, last := float64(size)/float64(n), from+size-1
 	for i := range n {
 		middle := (float64(i)+0.5)*scale - 0.5
-		a, w := math.Floor(middle), 0.0
-		b := a + 1
-		w = middle - a
+		a := math.Floor(middle)
+		b, w := a+1, middle-a
 		if scale > 2 {
 			a, b, w = math.Round(middle-scale/4), math.Round(middle+scale/4), 0.5
 		}
@@ -94,15 +93,22 @@ func taps(to []tap, from, size, n, limit int) []tap {
 // A filler writes crops of pictures into a model's input.
 type filler struct {
 	in Input
-	// value is what a colour of 0..255 becomes, by plane of the input.
-	value [3][256]float32
-	// colours are the parts of red, green and blue by sample, × 65536: of
-	// limited and of full range.
-	limited, full  colours
-	ys, xs, cs, cr []tap
-	luma, cb, crs  []uint16
+	// value is what a colour becomes, by plane of the input: from -below on,
+	// held to 0..255.
+	value [3][levels]float32
+	// What red, green and blue are made of by sample: of limited and of full
+	// range.
+	limited, full colours
+	luma, cb, cr  sampler
 }
 
+// A sum of BT.601 lies within -below and levels-below.
+const (
+	levels = 1024
+	below  = 256
+)
+
+// colours are the parts of a colour, × 65536; below is added to luma's.
 type colours struct {
 	y, rv, gu, gv, bu [256]int32
 }
@@ -116,7 +122,7 @@ func newColours(full bool) (c colours) {
 	fix := func(v float64) int32 { return int32(math.Round(v * 65536)) }
 	for i := range 256 {
 		d := (float64(i) - 128) * kc
-		c.y[i] = fix((float64(i)-black)*ky) + 1<<15
+		c.y[i] = fix((float64(i)-black)*ky+below) + 1<<15
 		c.rv[i], c.gu[i], c.gv[i], c.bu[i] = fix(1.402*d), fix(-0.344136*d), fix(-0.714136*d), fix(1.772*d)
 	}
 	return c
@@ -132,12 +138,16 @@ func newFiller(in Input) *filler {
 		if len(in.Std) == 3 {
 			std = in.Std[plane]
 		}
-		for v := range f.value[plane] {
-			f.value[plane][v] = float32((float64(v)*in.Scale - mean) / std)
+		for i := range f.value[plane] {
+			v := float64(min(max(i-below, 0), 255))
+			f.value[plane][i] = float32((v*in.Scale - mean) / std)
 		}
 	}
 	return f
 }
+
+// grey is what a grey of 0..255 becomes.
+func (f *filler) grey(plane, v int) float32 { return f.value[plane][below+v] }
 
 // fill writes a crop of a picture into dst: three planes of the input's size,
 // whose sides are the manifest's. The picture must have passed its Check.
@@ -151,11 +161,10 @@ func (f *filler) fill(dst []float32, p detect.Picture, crop detect.Box) (frame, 
 		return at, fmt.Errorf("an input of %d numbers, want %d", len(dst), 3*size)
 	}
 	f.pad(dst, at)
-	f.xs = taps(f.xs, at.x, at.w, at.wide, p.Y.Width)
-	f.ys = taps(f.ys, at.y, at.h, at.high, p.Y.Height)
-	f.cs = taps(f.cs, at.x/2, (at.w+1)/2, at.wide, p.Cb.Width)
-	f.cr = taps(f.cr, at.y/2, (at.h+1)/2, at.high, p.Cb.Height)
-	f.luma, f.cb, f.crs = grown(f.luma, at.wide), grown(f.cb, at.wide), grown(f.crs, at.wide)
+	f.luma.fit(p.Y, at.x, at.y, at.w, at.h, at.wide, at.high)
+	// Two by two pixels share a colour.
+	f.cb.fit(p.Cb, at.x/2, at.y/2, (at.w+1)/2, (at.h+1)/2, at.wide, at.high)
+	f.cr.fit(p.Cr, at.x/2, at.y/2, (at.w+1)/2, (at.h+1)/2, at.wide, at.high)
 	c := &f.limited
 	if p.FullRange {
 		c = &f.full
@@ -166,42 +175,73 @@ func (f *filler) fill(dst []float32, p detect.Picture, crop detect.Box) (frame, 
 	}
 	vr, vg, vb := &f.value[red], &f.value[green], &f.value[blue]
 	for y := range at.high {
-		row(f.luma, p.Y, f.ys[y], f.xs)
-		row(f.cb, p.Cb, f.cr[y], f.cs)
-		row(f.crs, p.Cr, f.cr[y], f.cs)
+		ys, us, vs := f.luma.row(y), f.cb.row(y), f.cr.row(y)
 		begin := (at.top+y)*f.in.Width + at.left
-		rs, gs, bs := dst[red*size+begin:][:at.wide], dst[green*size+begin:][:at.wide], dst[blue*size+begin:][:at.wide]
-		us, vs := f.cb[:len(rs)], f.crs[:len(rs)]
-		gs, bs = gs[:len(rs)], bs[:len(rs)]
-		for x, l := range f.luma[:len(rs)] {
-			yy, u, v := c.y[uint8(l)], uint8(us[x]), uint8(vs[x])
-			rs[x] = vr[uint8(min(max((yy+c.rv[v])>>16, 0), 255))]
-			gs[x] = vg[uint8(min(max((yy+c.gu[u]+c.gv[v])>>16, 0), 255))]
-			bs[x] = vb[uint8(min(max((yy+c.bu[u])>>16, 0), 255))]
+		rs, gs, bs := dst[red*size+begin:][:len(ys)], dst[green*size+begin:][:len(ys)], dst[blue*size+begin:][:len(ys)]
+		us, vs = us[:len(ys)], vs[:len(ys)]
+		for x, l := range ys {
+			yy, u, v := c.y[l], us[x], vs[x]
+			rs[x] = vr[uint32(yy+c.rv[v])>>16%levels]
+			gs[x] = vg[uint32(yy+c.gu[u]+c.gv[v])>>16%levels]
+			bs[x] = vb[uint32(yy+c.bu[u])>>16%levels]
 		}
 	}
 	return at, nil
 }
 
-func grown(b []uint16, n int) []uint16 {
-	if cap(b) < n {
-		return make([]uint16, n)
-	}
-	return b[:n]
+// A sampler reads rows of a plane at another size: first whole rows of it are
+// mixed, eight samples at a time, then samples within the mixed row.
+type sampler struct {
+	plane  detect.Plane
+	x, w   int
+	xs, ys []tap
+	mixed  []byte
+	out    []byte
 }
 
-// row reads one row of samples of a plane.
-func row(to []uint16, p detect.Plane, v tap, xs []tap) {
-	a, b := p.Row(int(v.a)), p.Row(int(v.b))
-	b = b[:len(a)]
-	wb := v.w
-	wa := 256 - wb
-	to = to[:len(xs)]
-	for i, t := range xs {
-		left := int32(a[t.a])*wa + int32(b[t.a])*wb
-		right := int32(a[t.b])*wa + int32(b[t.b])*wb
-		to[i] = uint16((left*(256-t.w) + right*t.w + 1<<15) >> 16)
+func (s *sampler) fit(p detect.Plane, x, y, w, h, wide, high int) {
+	s.plane, s.x, s.w = p, x, min(w, p.Width-x)
+	s.xs, s.ys = taps(s.xs, 0, s.w, wide), taps(s.ys, y, min(h, p.Height-y), high)
+	s.mixed, s.out = grown(s.mixed, s.w), grown(s.out, wide)
+}
+
+// row returns row y; the next call overwrites it.
+func (s *sampler) row(y int) []byte {
+	v := s.ys[y]
+	src := s.plane.Row(int(v.a))[s.x:][:s.w]
+	if v.w > 0 {
+		mix(s.mixed, src, s.plane.Row(int(v.b))[s.x:][:s.w], uint64(v.w))
+		src = s.mixed
 	}
+	out := s.out[:len(s.xs)]
+	for i, t := range s.xs {
+		a := int32(src[t.a])
+		out[i] = byte((a<<8 + (int32(src[t.b])-a)*t.w + 128) >> 8)
+	}
+	return out
+}
+
+// mix writes the mean of two rows, of which b weighs w of 256.
+func mix(to, a, b []byte, w uint64) {
+	const even, half = 0x00ff00ff00ff00ff, 0x0080008000800080
+	for len(to) >= 8 && len(a) >= 8 && len(b) >= 8 {
+		va, vb := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+		// Each sum fits in its 16 bits, since the weights make 256.
+		lower := ((va&even)*(256-w) + (vb&even)*w + half) >> 8 & even
+		upper := ((va>>8&even)*(256-w) + (vb>>8&even)*w + half) & (even << 8)
+		binary.LittleEndian.PutUint64(to, lower|upper)
+		to, a, b = to[8:], a[8:], b[8:]
+	}
+	for i := range to {
+		to[i] = byte((uint64(a[i])*(256-w) + uint64(b[i])*w + 128) >> 8)
+	}
+}
+
+func grown[T any](b []T, n int) []T {
+	if cap(b) < n {
+		return make([]T, n)
+	}
+	return b[:n]
 }
 
 // pad greys what of the input the picture does not cover.
@@ -211,7 +251,7 @@ func (f *filler) pad(dst []float32, at frame) {
 		return
 	}
 	for plane := range 3 {
-		grey := f.value[plane][f.in.Pad]
+		grey := f.grey(plane, f.in.Pad)
 		p := dst[plane*w*h:][:w*h]
 		for y := range h {
 			r := p[y*w:][:w]
