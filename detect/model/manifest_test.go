@@ -4,13 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"videopatrol/detect/model"
+	"videopatrol/detect/model/modeltest"
 )
 
 const valid = `name: yard
@@ -127,66 +127,30 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// tiny is the smallest file that says it is a network: one node, one input of
-// 1 × 3 × 416 × 416 floats, one output.
-func tiny(t *testing.T) []byte {
-	t.Helper()
-	b := func(field byte, parts ...[]byte) []byte {
-		body := slices.Concat(parts...)
-		if len(body) > 127 {
-			t.Fatal("too long for one byte")
-		}
-		return append([]byte{field<<3 | 2, byte(len(body))}, body...)
-	}
-	dim := func(n byte) []byte {
-		if n == 0 {
-			return b(1, b(2, []byte("batch")))
-		}
-		return b(1, []byte{1 << 3, n})
-	}
-	big := b(1, []byte{1 << 3, 0xa0, 3})
-	in := b(11, b(1, []byte("images")), b(2, b(1, []byte{1 << 3, 1}, b(2, dim(0), dim(3), big, big))))
-	return b(7, b(1, b(1, []byte("images")), b(2, []byte("out")), b(4, []byte("Relu"))), in, b(12, b(1, []byte("out"))))
-}
-
-func write(t *testing.T, onnx []byte, manifest string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "yard.onnx")
-	if err := os.WriteFile(path, onnx, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if manifest != "" {
-		if err := os.WriteFile(model.ManifestPath(path), []byte(manifest), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
 func bound(onnx []byte) string {
 	sum := sha256.Sum256(onnx)
 	return strings.Replace(valid, strings.Repeat("0", 62)+"aa", hex.EncodeToString(sum[:]), 1)
 }
 
 func TestLoad(t *testing.T) {
-	onnx := tiny(t)
-	f, err := model.Load(write(t, onnx, bound(onnx)))
+	onnx := modeltest.Network("Relu", 416, 416)
+	f, err := model.Load(modeltest.Write(t, onnx, bound(onnx)))
 	if err != nil || f.Manifest.Name != "yard" || len(f.ONNX) != len(onnx) {
 		t.Fatalf("%+v, %v", f.Manifest, err)
 	}
 	g, err := f.CheckGraph()
-	if err != nil || g.Inputs[0].Name != "images" || !slices.Equal(g.Inputs[0].Shape, []int{0, 3, 416, 416}) || g.Outputs[0].Name != "out" || !slices.Equal(g.Operators, []string{"Relu"}) {
+	if err != nil || g.Inputs[0].Name != "images" || !slices.Equal(g.Inputs[0].Shape, []int{1, 3, 416, 416}) || g.Outputs[0].Name != "out" || !slices.Equal(g.Operators, []string{"Relu"}) {
 		t.Errorf("%+v, %v", g, err)
 	}
 	for name, c := range map[string]struct{ path, want string }{
 		"absent":          {filepath.Join(t.TempDir(), "yard.onnx"), "no such file"},
 		"another ending":  {"yard.pt", "ends with .onnx"},
-		"empty":           {write(t, nil, valid), "is empty"},
-		"no manifest":     {write(t, onnx, ""), "has no manifest: write"},
-		"another digest":  {write(t, append(onnx, 0), bound(onnx)), "is not the file that its manifest describes"},
-		"a bad manifest":  {write(t, onnx, "name: ["), "yard.yaml"},
-		"faces":           {write(t, onnx, strings.Replace(bound(onnx), "car", "face", 1)), "never who"},
-		"another's bytes": {write(t, onnx[1:], bound(onnx)), "is not the file"},
+		"empty":           {modeltest.Write(t, nil, valid), "is empty"},
+		"no manifest":     {modeltest.Write(t, onnx, ""), "has no manifest: write"},
+		"another digest":  {modeltest.Write(t, append(onnx, 0), bound(onnx)), "is not the file that its manifest describes"},
+		"a bad manifest":  {modeltest.Write(t, onnx, "name: ["), "yard.yaml"},
+		"faces":           {modeltest.Write(t, onnx, strings.Replace(bound(onnx), "car", "face", 1)), "never who"},
+		"another's bytes": {modeltest.Write(t, onnx[1:], bound(onnx)), "is not the file"},
 	} {
 		if _, err := model.Load(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -195,7 +159,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestCheckGraph(t *testing.T) {
-	onnx := tiny(t)
+	onnx := modeltest.Network("Relu", 416, 416)
 	m, err := model.Parse([]byte(valid))
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +173,7 @@ func TestCheckGraph(t *testing.T) {
 		"cut short":     {model.File{Manifest: m, ONNX: onnx[:len(onnx)-3]}, "no ONNX file"},
 		"text":          {model.File{Manifest: m, ONNX: []byte("<html>404</html>")}, "no ONNX file"},
 		"nothing":       {model.File{Manifest: m}, "no ONNX file"},
-		"another shape": {model.File{Manifest: wide, ONNX: onnx}, "has shape [0 3 416 416], and its manifest says [1 3 416 640]"},
+		"another shape": {model.File{Manifest: wide, ONNX: onnx}, "has shape [1 3 416 416], and its manifest says [1 3 416 640]"},
 	} {
 		if _, err := c.f.CheckGraph(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

@@ -66,17 +66,15 @@ func options() (*ort.SessionOptions, error) {
 	}
 	err = errors.Join(
 		o.SetIntraOpNumThreads(1), o.SetInterOpNumThreads(1), o.SetExecutionMode(ort.ExecutionModeSequential),
-		// One plan of all buffers, made once, instead of an arena that grows.
-		o.SetCpuMemArena(arena), o.SetMemPattern(true),
+		// Inputs of one size make one plan of all buffers, so the arena is as
+		// large after the first picture as ever after.
+		o.SetCpuMemArena(true), o.SetMemPattern(true),
 	)
 	if err != nil {
 		return nil, errors.Join(err, o.Destroy())
 	}
 	return o, nil
 }
-
-// arena is measured.
-var arena = true
 
 // session is one network. The library keeps pointers to its buffers.
 type session struct {

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <cstring>
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/dnn.hpp>
 #include "dnn.h"
 
@@ -26,6 +27,8 @@ template <typename F> static bool caught(char **error, F f) {
 extern "C" patrol_net *patrol_net_open(const char *onnx, size_t size, int width, int height, char **error) {
 	patrol_net *n = nullptr;
 	if (caught(error, [&] {
+		// What is printed of a refused model is in the exception too.
+		cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_FATAL);
 		n = new patrol_net;
 		n->net = cv::dnn::readNetFromONNX(onnx, size);
 		n->net.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
