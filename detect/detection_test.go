@@ -15,16 +15,16 @@ func TestCrops(t *testing.T) {
 		width, height int
 		want          int
 	}{
-		{"most of the picture", rect(0, 0, 0.9, 0.9), 1920, 1080, 0},
-		{"a far corner", rect(0.8, 0.05, 0.9, 0.15), 1920, 1080, 1},
-		{"at the edge", rect(0.95, 0.95, 1, 1), 1920, 1080, 1},
-		{"a long lane far away", rect(0.1, 0.3, 0.9, 0.36), 1920, 1080, 6},
-		{"an upright strip", rect(0.45, 0, 0.5, 1), 1920, 1080, 6},
-		{"a sub-stream that has no more pixels to show", rect(0.4, 0.4, 0.6, 0.6), 352, 288, 1},
-		{"a picture as small as the crop", rect(0.4, 0.4, 0.6, 0.6), 240, 200, 0},
-		{"a line", rect(0.5, 0.5, 0.5, 0.5), 1920, 1080, 0},
+		{"most of the picture", zoneOf(0, 0, 0.9, 0.9), 1920, 1080, 0},
+		{"a far corner", zoneOf(0.8, 0.05, 0.9, 0.15), 1920, 1080, 1},
+		{"at the edge", zoneOf(0.95, 0.95, 1, 1), 1920, 1080, 1},
+		{"a long lane far away", zoneOf(0.1, 0.3, 0.9, 0.36), 1920, 1080, 6},
+		{"an upright strip", zoneOf(0.45, 0, 0.5, 1), 1920, 1080, 6},
+		{"a sub-stream that has no more pixels to show", zoneOf(0.4, 0.4, 0.6, 0.6), 352, 288, 1},
+		{"a picture as small as the crop", zoneOf(0.4, 0.4, 0.6, 0.6), 240, 200, 0},
+		{"a line", zoneOf(0.5, 0.5, 0.5, 0.5), 1920, 1080, 0},
 		{"no zone", nil, 1920, 1080, 0},
-		{"no picture", rect(0.4, 0.4, 0.6, 0.6), 0, 0, 0},
+		{"no picture", zoneOf(0.4, 0.4, 0.6, 0.6), 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := detect.Crops(c.zone, c.width, c.height, 416)
@@ -56,4 +56,8 @@ func TestCrops(t *testing.T) {
 			}
 		})
 	}
+}
+
+func zoneOf(x0, y0, x1, y1 float64) inventory.Polygon {
+	return inventory.Polygon{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
 }

@@ -140,12 +140,13 @@ func printModel(w io.Writer, r modelReport) error {
 			rows = append(rows, []string{x.Backend, x.Problem})
 			continue
 		}
-		network := fmt.Sprintf("%s %v →", x.Input.Name, x.Input.Shape)
+		network := []string{fmt.Sprintf("%s %v →", x.Input.Name, x.Input.Shape)}
 		for _, o := range x.Outputs {
-			network += fmt.Sprintf(" %s %v", o.Name, o.Shape)
+			network = append(network, fmt.Sprintf("%s %v", o.Name, o.Shape))
 		}
 		rows = append(rows, []string{
-			x.Backend, "ok", fmt.Sprintf("%.0f ms", x.Load), fmt.Sprintf("%.1f ms", x.Picture), fmt.Sprintf("%.0f MiB", x.Memory), network,
+			x.Backend, "ok", fmt.Sprintf("%.0f ms", x.Load), fmt.Sprintf("%.1f ms", x.Picture), fmt.Sprintf("%.0f MiB", x.Memory),
+			strings.Join(network, " "),
 		})
 	}
 	fmt.Fprintln(w)

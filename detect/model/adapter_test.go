@@ -21,6 +21,7 @@ func small(l model.Layout) model.Manifest {
 	switch l {
 	case model.LayoutYOLOX, model.LayoutNanoDet:
 		m.Output.Strides = []int{16, 32}
+	case model.LayoutYOLOv8, model.LayoutFastestDet:
 	case model.LayoutSigmoid:
 		m.Task, m.Classes = model.TaskClassify, model.Classes{"fire", model.None}
 	}

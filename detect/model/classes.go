@@ -45,7 +45,7 @@ const surnames = "王李张刘陈赵吴徐孙胡朱何郭罗梁宋郑谢韩唐�
 
 func words(s string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(s) {
+	for w := range strings.FieldsSeq(s) {
 		m[w] = true
 	}
 	return m

@@ -41,7 +41,6 @@ const (
 	typeTensor       = 1
 	tensorElement    = 1
 	tensorShape      = 2
-	shapeDimension   = 1
 	dimensionValue   = 1
 
 	elementFloat = 1
@@ -49,119 +48,147 @@ const (
 
 // ReadGraph reads what goes in and out of a network, before any library does.
 func ReadGraph(onnx []byte) (Graph, error) {
-	var g Graph
-	found := false
-	weights := map[string]bool{}
-	err := fields(onnx, func(n protowire.Number, b []byte, _ uint64) error {
-		if n != modelGraph {
-			return nil
-		}
-		found = true
-		return fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-			switch n {
-			case graphNode:
-				return fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-					if op := string(b); n == nodeOperator && !slices.Contains(g.Operators, op) {
-						g.Operators = append(g.Operators, op)
-					}
-					return nil
-				})
-			case graphInitializer:
-				return fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-					if n == tensorName {
-						weights[string(b)] = true
-					}
-					return nil
-				})
-			case graphInput, graphOutput:
-				v, err := readValue(b)
-				if n == graphInput {
-					g.Inputs = append(g.Inputs, v)
-				} else {
-					g.Outputs = append(g.Outputs, v)
-				}
-				return err
-			}
-			return nil
-		})
-	})
+	graph, err := descend(onnx, modelGraph)
 	if err != nil {
 		return Graph{}, err
 	}
+	var g Graph
+	weights := map[string]bool{}
+	for _, f := range graph {
+		switch f.n {
+		case graphNode:
+			op, err := textOf(f.bytes, nodeOperator)
+			if err != nil {
+				return Graph{}, err
+			}
+			if !slices.Contains(g.Operators, op) {
+				g.Operators = append(g.Operators, op)
+			}
+		case graphInitializer:
+			name, err := textOf(f.bytes, tensorName)
+			if err != nil {
+				return Graph{}, err
+			}
+			weights[name] = true
+		case graphInput, graphOutput:
+			v, err := readValue(f.bytes)
+			if err != nil {
+				return Graph{}, err
+			}
+			if f.n == graphInput {
+				g.Inputs = append(g.Inputs, v)
+			} else {
+				g.Outputs = append(g.Outputs, v)
+			}
+		}
+	}
 	g.Inputs = slices.DeleteFunc(g.Inputs, func(v Value) bool { return weights[v.Name] })
-	if !found || len(g.Operators) == 0 || len(g.Inputs) == 0 || len(g.Outputs) == 0 {
+	if len(g.Operators) == 0 || len(g.Inputs) == 0 || len(g.Outputs) == 0 {
 		return Graph{}, errNotONNX
 	}
 	slices.Sort(g.Operators)
 	return g, nil
 }
 
-func readValue(b []byte) (v Value, err error) {
-	err = fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-		switch n {
-		case valueName:
-			v.Name = string(b)
-		case valueType:
-			return fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-				if n != typeTensor {
-					return nil
+func readValue(b []byte) (Value, error) {
+	name, err := textOf(b, valueName)
+	if err != nil {
+		return Value{}, err
+	}
+	v := Value{Name: name}
+	tensor, err := descend(b, valueType, typeTensor)
+	if err != nil {
+		return v, err
+	}
+	for _, f := range tensor {
+		switch f.n {
+		case tensorElement:
+			v.Float = f.number == elementFloat
+		case tensorShape:
+			shape, err := parse(f.bytes)
+			if err != nil {
+				return v, err
+			}
+			for _, d := range shape {
+				dimension, err := parse(d.bytes)
+				if err != nil {
+					return v, err
 				}
-				return fields(b, func(n protowire.Number, b []byte, x uint64) error {
-					switch n {
-					case tensorElement:
-						v.Float = x == elementFloat
-					case tensorShape:
-						return fields(b, func(n protowire.Number, b []byte, _ uint64) error {
-							if n != shapeDimension {
-								return nil
-							}
-							d := 0
-							err := fields(b, func(n protowire.Number, _ []byte, x uint64) error {
-								if n == dimensionValue && x < 1<<31 {
-									d = int(x)
-								}
-								return nil
-							})
-							v.Shape = append(v.Shape, d)
-							return err
-						})
+				size := 0
+				for _, x := range dimension {
+					if x.n == dimensionValue && x.number < 1<<31 {
+						size = int(x.number)
 					}
-					return nil
-				})
-			})
+				}
+				v.Shape = append(v.Shape, size)
+			}
 		}
-		return nil
-	})
-	return v, err
+	}
+	return v, nil
 }
 
-// fields calls each with every field of a message: its bytes, or its number.
-func fields(b []byte, each func(n protowire.Number, b []byte, x uint64) error) error {
+// A field of a message is its bytes or its number.
+type field struct {
+	n      int
+	bytes  []byte
+	number uint64
+}
+
+// parse returns the fields of a message.
+func parse(b []byte) ([]field, error) {
+	var all []field
 	for len(b) > 0 {
 		n, kind, size := protowire.ConsumeTag(b)
 		if size < 0 {
-			return errNotONNX
+			return nil, errNotONNX
 		}
 		b = b[size:]
-		var value []byte
-		var x uint64
+		f := field{n: int(n)}
 		switch kind {
 		case protowire.BytesType:
-			value, size = protowire.ConsumeBytes(b)
+			f.bytes, size = protowire.ConsumeBytes(b)
 		case protowire.VarintType:
-			x, size = protowire.ConsumeVarint(b)
+			f.number, size = protowire.ConsumeVarint(b)
 		default:
 			size = protowire.ConsumeFieldValue(n, kind, b)
 		}
 		if size < 0 {
-			return errNotONNX
+			return nil, errNotONNX
 		}
 		b = b[size:]
-		if err := each(n, value, x); err != nil {
-			return err
-		}
+		all = append(all, f)
 	}
-	return nil
+	return all, nil
+}
+
+// descend returns the fields of a message within messages; none when it is
+// not there.
+func descend(b []byte, path ...int) ([]field, error) {
+	for _, n := range path {
+		all, err := parse(b)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(all, func(f field) bool { return f.n == n })
+		if i < 0 {
+			return nil, nil
+		}
+		b = all[i].bytes
+	}
+	return parse(b)
+}
+
+// textOf returns a text field of a message; "" when it is not there.
+func textOf(b []byte, n int) (string, error) {
+	all, err := parse(b)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(f field) bool { return f.n == n })
+	if i < 0 {
+		return "", nil
+	}
+	return string(all[i].bytes), nil
 }
 
 // CheckGraph tells whether a model's file takes what its manifest says, and

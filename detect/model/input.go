@@ -49,8 +49,9 @@ const minCrop = 8 // pixels a side
 // lies outside the crop.
 func (f *frame) box(x0, y0, x1, y1 float64) (detect.Box, bool) {
 	kx, ky := float64(f.w)/float64(f.wide), float64(f.h)/float64(f.high)
-	x0, x1 = (min(max(x0-float64(f.left), 0), float64(f.wide)))*kx, (min(max(x1-float64(f.left), 0), float64(f.wide)))*kx
-	y0, y1 = (min(max(y0-float64(f.top), 0), float64(f.high)))*ky, (min(max(y1-float64(f.top), 0), float64(f.high)))*ky
+	across := func(x float64) float64 { return min(max(x-float64(f.left), 0), float64(f.wide)) * kx }
+	down := func(y float64) float64 { return min(max(y-float64(f.top), 0), float64(f.high)) * ky }
+	x0, x1, y0, y1 = across(x0), across(x1), down(y0), down(y1)
 	w, h := float64(f.width), float64(f.height)
 	b := detect.Box{X: (float64(f.x) + x0) / w, Y: (float64(f.y) + y0) / h, W: (x1 - x0) / w, H: (y1 - y0) / h}
 	return b, b.W > 0 && b.H > 0

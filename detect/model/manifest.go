@@ -137,7 +137,7 @@ func (c *Classes) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Limits of what is taken, so that no file can ask for more than a worker has.
 const (
-	maxManifest = 1 << 20
+	maxManifest = 128 << 10
 	maxModel    = 512 << 20
 	maxInput    = 2048
 	maxClasses  = 1000

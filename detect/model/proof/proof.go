@@ -85,8 +85,7 @@ func Run(ctx context.Context, o Options) Result {
 // fate says how a child ended that gave no answer.
 func fate(backend string, err error, words string) string {
 	how := err.Error()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
 			how = s.Signal().String()
 		}
