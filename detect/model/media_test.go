@@ -108,38 +108,66 @@ type truth struct {
 	box   detect.Box
 }
 
-// labelled are the labelled images, with a name for each.
+// labelled calls each with the labelled images, in turn.
 func labelled(tb testing.TB, classes []string, each func(name string, p detect.Picture, want []truth)) {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join(media(tb, "labelled", "coco-ccby", "images"), "*.jpg"))
-	if err != nil || len(files) == 0 {
-		tb.Fatalf("no images: %v", err)
+	all, err := readLabelled(media(tb, "labelled", "coco-ccby"))
+	if err != nil {
+		tb.Fatal(err)
 	}
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		img, err := jpeg.Decode(bytes.NewReader(b))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(file), ".jpg")
-		text, err := os.ReadFile(media(tb, "labelled", "coco-ccby", "labels", name+".txt"))
-		if err != nil {
-			tb.Fatal(err)
-		}
+	for _, x := range all {
 		var want []truth
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(x.labels) {
 			var class int
 			var x, y, w, h float64
 			if _, err := fmt.Sscan(line, &class, &x, &y, &w, &h); err != nil {
-				tb.Fatalf("%s: %q: %v", name, line, err)
+				tb.Fatalf("%q: %v", line, err)
 			}
 			want = append(want, truth{classes[class], detect.Box{X: x - w/2, Y: y - h/2, W: w, H: h}})
 		}
-		each(name, picture(img), want)
+		each(x.name, x.picture, want)
 	}
+}
+
+type labelledImage struct {
+	name, labels string
+	picture      detect.Picture
+}
+
+var (
+	labelledOnce sync.Once
+	labelledAll  []labelledImage
+	errLabelled  error
+)
+
+// readLabelled reads the images once.
+func readLabelled(dir string) ([]labelledImage, error) {
+	labelledOnce.Do(func() {
+		files, err := filepath.Glob(filepath.Join(dir, "images", "*.jpg"))
+		if err != nil || len(files) == 0 {
+			errLabelled = fmt.Errorf("no images in %s: %w", dir, err)
+			return
+		}
+		for _, file := range files {
+			x := labelledImage{name: strings.TrimSuffix(filepath.Base(file), ".jpg")}
+			b, err := os.ReadFile(file)
+			var img image.Image
+			if err == nil {
+				img, err = jpeg.Decode(bytes.NewReader(b))
+			}
+			var text []byte
+			if err == nil {
+				text, err = os.ReadFile(filepath.Join(dir, "labels", x.name+".txt"))
+			}
+			if err != nil {
+				errLabelled = err
+				return
+			}
+			x.labels, x.picture = string(text), picture(img)
+			labelledAll = append(labelledAll, x)
+		}
+	})
+	return labelledAll, errLabelled
 }
 
 type scored struct {
