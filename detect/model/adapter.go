@@ -9,13 +9,13 @@ import (
 type Tensor struct {
 	Name  string
 	Shape []int
-	// Data are the numbers, the last dimension first; they belong to the
-	// Session, whose next Run overwrites them.
+	// Data are the numbers, row by row; they belong to the Session, whose next
+	// Run overwrites them.
 	Data []float32
 }
 
-// rows returns a tensor as rows of columns numbers, without leading
-// dimensions of one.
+// dims returns the dimensions, of which there must be so many after leading
+// ones of size one.
 func (t Tensor) dims(want int) ([]int, error) {
 	shape := t.Shape
 	for len(shape) > want && shape[0] == 1 {
@@ -23,8 +23,8 @@ func (t Tensor) dims(want int) ([]int, error) {
 	}
 	n := 1
 	for _, d := range shape {
-		if d < 1 || d > len(t.Data) {
-			return nil, fmt.Errorf("output %q has shape %v", t.Name, t.Shape)
+		if d < 1 || d > len(t.Data) || n > len(t.Data) {
+			return nil, fmt.Errorf("output %q has shape %v and %d numbers", t.Name, t.Shape, len(t.Data))
 		}
 		n *= d
 	}
