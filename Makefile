@@ -35,7 +35,7 @@ fmt: $(tools)/golangci-lint ## Format the Go code
 
 lint: setup ui $(tools)/golangci-lint ## Check the style, the imports and the shell scripts
 	$(tools)/golangci-lint run ./...
-	CGO_ENABLED=0 go vet $$(go list ./... | grep -vE '/detect/(codec|opencv)$$|/cmd/')
+	CGO_ENABLED=0 go vet $$(go list ./... | grep -vE '/detect/(codec|opencv|onnx)$$|/cmd/')
 	bash -n deploy/*.sh .ci/run
 
 $(tools)/golangci-lint: deploy/tools/go.mod deploy/tools/go.sum | setup

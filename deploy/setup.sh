@@ -125,5 +125,22 @@ if ! command -v promtool >/dev/null && [ ! -x "$tools/bin/promtool" ]; then
 	)
 fi
 
+# ONNX Runtime, for tests alone: this package carries its shared library.
+onnx=$tools/onnxruntime/libonnxruntime.so
+onnx_digest=0d8e3928e14fd4e2bdcf4feabbd5db689ba980ccabb9c806f43a303cdc13c5a5
+if [ ! -e "$onnx" ]; then
+	say "fetching ONNX Runtime"
+	dir=$(mktemp -d)
+	arch=$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+	library=$dir/package/bin/napi-v3/linux/$arch/libonnxruntime.so.1.20.1
+	(cd "$dir" && npm pack --silent onnxruntime-node@1.20.1) >/dev/null 2>&1 &&
+		echo "$onnx_digest  $dir/onnxruntime-node-1.20.1.tgz" | sha256sum --check --status &&
+		tar xzf "$dir/onnxruntime-node-1.20.1.tgz" -C "$dir" "${library#"$dir/"}" &&
+		install -D -m 644 "$library" "$onnx.new" &&
+		mv "$onnx.new" "$onnx" ||
+		say "ONNX Runtime cannot be fetched: its tests are skipped"
+	rm -rf "$dir"
+fi
+
 go_ok || { say "Go is still missing"; exit 1; }
 node_ok || { say "Node ≥ $node_want is still missing"; exit 1; }

@@ -16,7 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"videopatrol/cmd/internal/strictyaml"
+	"videopatrol/internal/strictyaml"
 	"videopatrol/detect"
 	"videopatrol/detect/eval"
 	"videopatrol/detect/opencv"

@@ -70,7 +70,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(), newBench(), newEval(), newWorker(),
+		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(),
+		newModel(), newEval(), newBench(), newWorker(),
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {

@@ -119,6 +119,11 @@ func stdio() (in, out *os.File, err error) {
 	return os.NewFile(0, "requests"), os.NewFile(uintptr(fd), "answers"), nil
 }
 
+// Confine gives up for good what a process has no need of that computes on
+// others' bytes, as Serve does: files, network, programs, and private memory
+// above so many bytes; below 0 there is no cap.
+func Confine(memory int64) error { return confine(ServeOptions{Memory: memory}) }
+
 // confine gives up what a decoder has no need of.
 func confine(o ServeOptions) error {
 	unix.Umask(0o077)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package proof_test
+
+const memory = 2 << 30
