@@ -34,6 +34,10 @@
 // something has stood in a fire lane for the zone's dwell and ends after two
 // samples without it. What hides it for a while does not end it.
 //
+// Fire is watched for in colour, without a model: flame by its colours, which
+// flicker in place, never twice alike; smoke by the contrast that it takes from
+// what lies behind it. A classifier may tip a doubtful flame, but makes none.
+//
 // A condition that the record runs and the watch has not seen is unknown: it
 // does not begin again. An unknown intrusion ends when nothing has moved in
 // its zone for 3 min, or when something that stood there has left; an unknown
