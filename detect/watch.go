@@ -120,6 +120,8 @@ func (w *Watch) adopt(c Config) error {
 	}
 	if !slices.EqualFunc(old.Masks, c.Masks, func(a, b inventory.Polygon) bool { return slices.Equal(a, b) }) {
 		w.forget()
+		// A fingerprint of a picture tells of what lies under the new masks.
+		w.health = health{Fault: w.health.Fault, Since: w.health.Since, Settle: w.health.Settle}
 		return nil
 	}
 	w.draw()
