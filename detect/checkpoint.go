@@ -31,9 +31,11 @@ type notes struct {
 	Things        []thing             `json:"things,omitempty"`
 	Rules         []ruleMemory        `json:"rules,omitempty"`
 	Since         time.Time           `json:"since,omitzero"`
-	Last          time.Time           `json:"last,omitzero"`
-	Learned       bool                `json:"learned,omitempty"`
-	Gain          float64             `json:"gain,omitempty"`
+	// Fires are the memories of fire by zone.
+	Fires   map[string]fireMemory `json:"fires,omitempty"`
+	Last    time.Time             `json:"last,omitzero"`
+	Learned bool                  `json:"learned,omitempty"`
+	Gain    float64               `json:"gain,omitempty"`
 }
 
 // ruleMemory is a rule's memory with what it was a memory of.
@@ -55,7 +57,7 @@ func newRuleMemory(z inventory.Zone, r Rule, m memory) ruleMemory {
 func (w *Watch) Checkpoint() []byte {
 	n := notes{
 		Camera: w.config.Camera, Masks: w.config.Masks, Width: w.width, Height: w.height,
-		Health: w.health, Things: w.things, Last: w.last,
+		Health: w.health, Things: w.things, Last: w.last, Fires: w.fires(),
 	}
 	for _, r := range w.rules {
 		n.Rules = append(n.Rules, newRuleMemory(r.zone, r.Rule, w.memories[r.key()]))
@@ -128,6 +130,7 @@ func (w *Watch) Restore(b []byte) error {
 	gw, gh := gridSize(w.width, w.height)
 	w.ground = newGround(gw, gh, raster(w.config.Masks, gw, gh))
 	w.draw()
+	w.kindle(n.Fires)
 	w.things = n.Things
 	if !n.Learned {
 		return nil

@@ -50,6 +50,10 @@
 // something else does not count; what it does not know counts, but later. It
 // alone can tell what stands there since first sight.
 //
+// Fire is watched for in colour, without a model: flame by its colours, which
+// flicker in place, never twice alike; smoke by the contrast that it takes from
+// what lies behind it. A classifier may tip a doubtful flame, but makes none.
+//
 // A condition that the record runs and the watch has not seen is unknown: it
 // does not begin again. An unknown intrusion or crowd ends when nothing of it
 // has shown for 3 min, or when something that stood there has left; an unknown

@@ -174,8 +174,8 @@ var (
 	inkThing = ink{170, 166, 16}  // cyan
 	inks     = map[RuleState]ink{
 		RuleBlind: {126, 128, 128}, RuleDisarmed: {126, 128, 128}, // grey
-		RuleClear:   {145, 54, 34},  // green
-		RulePending: {180, 30, 165}, // amber
+		RuleClear:   {145, 54, 34},                               // green
+		RulePending: {180, 30, 165},                              // amber
 		RuleUnknown: {107, 202, 222}, RuleRunning: {82, 90, 240}, // magenta, red
 	}
 )

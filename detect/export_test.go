@@ -1,6 +1,11 @@
 package detect
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"videopatrol/inventory"
+)
 
 // FrameCheckpoint lets a fuzzer reach past the checksum.
 var FrameCheckpoint = frameCheckpoint
@@ -10,12 +15,48 @@ var Blacken = blacken
 
 // Burn lets a test say how much flame and smoke a zone shows.
 func Burn(w *Watch, of func(zone string, now time.Time) (flame, smoke float64)) {
-	w.burn = func(zone string, _ Picture, now time.Time) burning {
+	w.burn = func(zone string, _ Picture, now time.Time) fireFacts {
 		f, s := of(zone, now)
-		b := burning{flame: f, smoke: s}
+		b := fireFacts{flame: f, smoke: s}
 		if f > 0 {
 			b.flameBoxes = []Box{{X: 0.4, Y: 0.4, W: 0.1, H: 0.1}}
 		}
 		return b
 	}
 }
+
+// Flames is a zone's watch for fire.
+type Flames struct{ *flames }
+
+// FireSight is what one look says of fire.
+type FireSight = fireSight
+
+// FireScore is the score from which flame or smoke is to be believed.
+const FireScore = fireScore
+
+// NewFlames watches a zone in pictures of a size.
+func NewFlames(area inventory.Polygon, width, height int) Flames {
+	w, h := gridSize(width, height)
+	return Flames{newFlames(raster([]inventory.Polygon{area}, w, h), w, h, width, height)}
+}
+
+// Look judges one picture.
+func (f Flames) Look(p Picture, now time.Time) FireSight { return f.look(p, now) }
+
+// Memory is what a checkpoint would hold.
+func (f Flames) Memory() ([]byte, error) { return json.Marshal(f.fireMemory) }
+
+// Restore takes it over.
+func (f Flames) Restore(b []byte) error {
+	var m fireMemory
+	if err := json.Unmarshal(b, &m); err != nil {
+		return err
+	}
+	if !f.restore(m) {
+		return errCheckpoint
+	}
+	return nil
+}
+
+// WithWitness joins a sight with what a classifier says.
+func WithWitness(s FireSight, fire float64) FireSight { return s.withWitness(fire) }

@@ -69,11 +69,11 @@ type zoneLook struct {
 	// density is the coverage without what stands and does not stir at all.
 	density float64
 	// fires are where flame and smoke show.
-	fires burning
+	fires fireFacts
 }
 
-// burning is what colour and flicker say of fire in a zone.
-type burning struct {
+// fireFacts are what colour and flicker say of fire in a zone.
+type fireFacts struct {
 	flame, smoke           float64
 	flameBoxes, smokeBoxes []Box
 }
@@ -182,11 +182,41 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 const stillTime = 20 * time.Second
 
 // fire is what colour, flicker and growth say of a zone.
-func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) burning {
-	if w.burn == nil {
-		return burning{}
+func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
+	if w.burn != nil {
+		return w.burn(z.ID, p, now)
 	}
-	return w.burn(z.ID, p, now)
+	f := w.flames[z.ID]
+	if f == nil {
+		return fireFacts{}
+	}
+	s := f.look(p, now)
+	return fireFacts{flame: s.Flame, smoke: s.Smoke, flameBoxes: s.flameBoxes, smokeBoxes: s.smokeBoxes}
+}
+
+// kindle makes a watch for fire of each zone that has such a rule; it goes on
+// with what was remembered where the zone is still the same.
+func (w *Watch) kindle(memories map[string]fireMemory) {
+	w.flames = map[string]*flames{}
+	for _, z := range w.config.Zones {
+		if !w.burns[z.ID] {
+			continue
+		}
+		f := newFlames(w.areas[z.ID], w.ground.w, w.ground.h, w.width, w.height)
+		if m, ok := memories[z.ID]; ok {
+			f.restore(m)
+		}
+		w.flames[z.ID] = f
+	}
+}
+
+// fires are the memories of fire by zone.
+func (w *Watch) fires() map[string]fireMemory {
+	all := make(map[string]fireMemory, len(w.flames))
+	for id, f := range w.flames {
+		all[id] = f.fireMemory
+	}
+	return all
 }
 
 // ofPicture is a number of pixels as a share of the picture.

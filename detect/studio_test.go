@@ -79,7 +79,7 @@ func (s *studio) shoot(actors ...actor) detect.Picture {
 		return 16 + (v-16)*s.light + s.noise*s.grain[grain]
 	})
 	grey := func(int, int) float64 { return 128 }
-	return detect.Picture{Y: y, Cb: plane(s.w/2, s.h/2, grey), Cr: plane(s.w/2, s.h/2, grey)}
+	return detect.Picture{Y: y, Cb: plane((s.w+1)/2, (s.h+1)/2, grey), Cr: plane((s.w+1)/2, (s.h+1)/2, grey)}
 }
 
 func plane(w, h int, at func(x, y int) float64) detect.Plane {

@@ -52,8 +52,9 @@ type Watch struct {
 	stands, burns, named, counted map[string]bool
 	// fresh: the ground was learned, and no model has looked at it since.
 	fresh bool
-	// burn judges fire.
-	burn func(zone string, p Picture, now time.Time) burning
+	// flames watch for fire by zone; burn is a test's in their place.
+	flames map[string]*flames
+	burn   func(zone string, p Picture, now time.Time) fireFacts
 	// judged is the newest that each rule said, scene the newest health, for
 	// Explain alone.
 	judged map[ruleKey]judged
@@ -160,7 +161,10 @@ func (w *Watch) adopt(c Config) error {
 		return nil
 	}
 	if !slices.EqualFunc(old.Masks, c.Masks, func(a, b inventory.Polygon) bool { return slices.Equal(a, b) }) {
+		w.flames = nil // they may remember what lies under a mask now
 		w.forget()
+		// A fingerprint of a picture tells of what lies under the new masks.
+		w.health = health{Fault: w.health.Fault, Since: w.health.Since, Settle: w.health.Settle}
 		return nil
 	}
 	w.draw()
@@ -378,6 +382,7 @@ func (w *Watch) draw() {
 	for _, z := range w.config.Zones {
 		w.areas[z.ID] = raster([]inventory.Polygon{z.Area}, w.ground.w, w.ground.h)
 	}
+	w.kindle(w.fires())
 }
 
 // See judges one picture, which it masks in place. received is when the

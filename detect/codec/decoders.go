@@ -15,6 +15,9 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
+
 	"videopatrol/detect"
 	"videopatrol/streams"
 )
@@ -115,11 +118,30 @@ func (d *Decoders) Decode(u streams.Unit) (detect.Picture, error) {
 	if err != nil {
 		return detect.Picture{}, err
 	}
-	if code := C.patrol_decode(dec.context, d.packet, d.frame, d.spare, (*C.uint8_t)(d.input), C.int(n)); code < 0 {
-		d.drop(dec) // it may be in any state now
+	code := C.patrol_decode(dec.context, d.packet, d.frame, d.spare, (*C.uint8_t)(d.input), C.int(n))
+	if code < 0 || teaches(u) {
+		d.drop(dec) // it may be in any state now; the frame lives on
+	}
+	if code < 0 {
 		return detect.Picture{}, decodeError(code)
 	}
 	return d.picture()
+}
+
+// teaches tells whether a decoder would remember something of a unit that its
+// key does not tell of: parameter sets among the slices, or a JPEG's tables.
+// The next camera's unit might be decoded by them.
+func teaches(u streams.Unit) bool {
+	return slices.ContainsFunc(u.NALUs, func(n []byte) bool {
+		switch {
+		case u.Codec == streams.CodecH264 && len(n) > 0:
+			return h264.NALUType(n[0]&0x1F) > h264.NALUTypeSEI // slices and messages come before
+		case u.Codec == streams.CodecH265 && len(n) > 0:
+			return h265.NALUType(n[0]>>1&0x3F) >= h265.NALUType_VPS_NUT
+		default:
+			return u.Codec == streams.CodecJPEG
+		}
+	})
 }
 
 // load writes the unit into C memory, padded, and returns its length.

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// serveReal is a child that decodes and judges; a build without cgo has none.
+var serveReal = func(worker.ServeOptions) error { return errors.New("built without cgo") }
+
 func command(mode string) []string { return []string{os.Args[0], "child", mode} }
 
 func child(mode string) int {
@@ -60,6 +63,12 @@ func child(mode string) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return 1
+	case "real":
+		if err := serveReal(o); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
 	default:
 		marker, deaf := strings.CutPrefix(mode, "deaf once:")
 		if !deaf {
