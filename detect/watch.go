@@ -38,6 +38,12 @@ type Watch struct {
 	width, height int
 	ground        *ground
 	health        health
+	retina        *retina
+	views         views
+	// preset is where the camera looked when the ground was learned, facts
+	// what scene health knows of the newest look.
+	preset int
+	facts  facts
 	things        []thing
 	// memories are by zone id, areas the zones' pixels of the reduced plane.
 	memories map[string]memory
@@ -219,7 +225,8 @@ func (w *Watch) resize(width, height int) {
 // forget starts anew: what runs becomes unknown.
 func (w *Watch) forget() {
 	gw, gh := gridSize(w.width, w.height)
-	w.ground = newGround(gw, gh, raster(w.config.Masks, gw, gh))
+	masked := raster(w.config.Masks, gw, gh)
+	w.ground, w.retina, w.views = newGround(gw, gh, masked), newRetina(gw, gh, masked), views{at: -1}
 	w.relearn()
 	w.draw()
 }
@@ -270,14 +277,10 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	defer scratches.Put(s)
 	s.size(len(x.Pix))
 	w.ground.recall(s)
-	l := w.ground.measure(s, x.Pix, black)
-	l.hash = fingerprint(p.Y)
-	var trusted bool
-	w.health, trusted = w.health.judge(l, received)
-	r.Scene = Scene{Fault: w.health.Fault, Luma: l.raw, Sharp: l.sharp}
-	if w.health.Fault != SceneOK {
-		r.Scene.Since = w.health.Since
-	}
+	l := w.retina.measure(s, p, x.Pix, black)
+	l.now = received
+	scene, trusted := w.examine(s, l)
+	r.Scene = scene
 	stage("scene")
 	told := w.tellRemoved(received)
 	if trusted {

@@ -176,6 +176,9 @@ type Zone struct {
 	// Dwell is how long something must stand before it counts; 0 means the
 	// rule's own.
 	Dwell time.Duration `json:"dwell,omitempty"`
+	// Preset is where a camera that turns must look for the zone to be seen:
+	// 1, or 0, is the view that was learned first.
+	Preset int `json:"preset,omitempty"`
 }
 
 // Point is a place on an image: x and y in 0..1 from the top left corner.
