@@ -19,6 +19,9 @@ type told struct {
 func (w *Watch) rule(m *motion, now time.Time) []told {
 	var out []told
 	for _, z := range w.config.Zones {
+		if !w.faces(z) {
+			continue
+		}
 		rule, kind, _ := ruleOf(z.Kind)
 		judge, present := judgeIntrusion, w.inArea
 		if z.Kind == inventory.ZoneFireLane {

@@ -25,7 +25,7 @@ const (
 type limit struct{ enter, leave float64 }
 
 var (
-	whiteShare  = limit{0.6, 0.45} // bright: of the picture, and so much more than usual
+	whiteShare  = limit{0.5, 0.4} // bright: of the picture, and so much more than usual
 	whiteMore   = limit{0.25, 0.15}
 	goneWhole   = limit{0.7, 0.4} // covered, of the view's blocks
 	gonePart    = limit{0.25, 0.15}

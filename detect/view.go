@@ -521,6 +521,18 @@ func (v *views) learn(r *retina, s *scratch, l look, light Light, preset int) {
 	v.next = View{} // else the camera moved meanwhile
 }
 
+// faces tells whether the camera looks where a zone is.
+func (w *Watch) faces(z inventory.Zone) bool { return w.views.at < 0 || max(1, z.Preset) == w.views.preset() }
+
+// Views are what the watch has learned that its camera looks at.
+func (w *Watch) Views() []View { return slices.Clone(w.views.all) }
+
+// forgetViews makes what the camera looks at now its view.
+func (w *Watch) forgetViews() {
+	w.views, w.preset, w.health = views{at: -1}, 0, health{}
+	w.relearn()
+}
+
 // serves tells whether any zone lies where the camera looks at a preset.
 func (w *Watch) serves(preset int) bool {
 	return preset <= 1 || len(w.config.Zones) == 0 || slices.ContainsFunc(w.config.Zones, func(z inventory.Zone) bool {

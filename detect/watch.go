@@ -129,6 +129,11 @@ func (w *Watch) adopt(c Config) error {
 		return nil
 	}
 	w.draw()
+	// Whoever draws the zones of a camera that has moved draws them on what it
+	// looks at now.
+	if redrawn := func(a, b inventory.Zone) bool { return a.ID == b.ID && slices.Equal(a.Area, b.Area) }; w.health.Fault == SceneMoved && !slices.EqualFunc(old.Zones, c.Zones, redrawn) {
+		w.forgetViews()
+	}
 	return nil
 }
 
