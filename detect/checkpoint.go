@@ -153,6 +153,7 @@ func (g *ground) restore(planes []byte, gain float64) {
 	}
 	g.learned, g.gain = true, gain
 }
+
 // parseCheckpoint returns the notes and planes of a checkpoint whose every
 // number is in range.
 func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {

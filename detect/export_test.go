@@ -1,6 +1,9 @@
 package detect
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // FrameCheckpoint lets a fuzzer reach past the checksum.
 var FrameCheckpoint = frameCheckpoint
@@ -13,4 +16,14 @@ func (w *Watch) Measures() string {
 	f := w.facts
 	return fmt.Sprintf("kin %v kept %.2f turned %.2f faint %.2f agrees %.2f gone %.2f crisp %.2f contrast %.2f slipped %.2f noise %.1f white %.2f mean %.0f high %.0f sharp %.2f cb %.0f cr %.0f colour %.1f",
 		f.kin, f.kept, f.turned, f.faint, f.agrees(), f.gone, f.crisp, f.contrast, f.slipped, f.noise, f.white, f.mean, f.high, f.sharp, f.cb, f.cr, f.colour)
+}
+
+// Examine is scene health alone, of a picture and its reduced luma.
+func (w *Watch) Examine(p Picture, x []byte, received time.Time) Scene {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	l := w.retina.measure(s, p, x, 16)
+	l.now = received
+	scene, _ := w.examine(s, l)
+	return scene
 }

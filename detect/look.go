@@ -9,16 +9,17 @@ import (
 // How a picture is measured. Lengths are pixels of the reduced plane unless
 // they say otherwise.
 const (
-	cellSide  = 4  // a cell: an edge is a step between cells
-	blockSide = 8  // a block: sharpness is judged block by block
-	fewBlocks = 12 // fewer than these tell nothing
+	cellSide  = 4 // a cell: an edge is a step between cells
+	blockSide = 8 // a block: sharpness is judged block by block
+	fewBlocks = 8 // fewer than these tell nothing
 
 	bands      = 32 // of the picture, top to bottom, whose fingerprints are kept
-	bandRows   = 4  // one in so many rows is fingerprinted
+	bandRows   = 6  // one in so many rows is fingerprinted
 	grainRows  = 12 // rows of the whole picture in which noise is measured,
 	grainParts = 12 // parts of each, and
 	grainPart  = 64 // pixels of a part
-	hueSide    = 32 // the colour is measured at so many × so many points
+	hueSide    = 32 // the colour is measured at so many × so many points,
+	hueFar     = 4  // and another colour is so many steps away
 	whiteLevel = 205
 )
 
@@ -34,8 +35,8 @@ type look struct {
 	// noise is about the standard deviation of the picture's noise, in steps
 	// of the whole picture, where it is flattest.
 	noise float64
-	// cb and cr are the median colour off grey; colour is the mean distance
-	// from grey.
+	// cb and cr are the median colour off grey; colour is the share of the
+	// picture that is of another colour than that.
 	cb, cr, colour float64
 	// prints are the fingerprints of the picture's bands.
 	prints [bands]uint32
@@ -98,12 +99,12 @@ func (r *retina) measure(s *scratch, p Picture, x []byte, black int) look {
 	return l
 }
 
-// light measures luma and its gradient in every second row; false when next
+// light measures luma and its gradient in every third row; false when next
 // to nothing is unmasked.
 func (r *retina) light(l *look, x []byte, black int) bool {
 	var hist [4][256]uint16
 	var grad, pairs int
-	for y := 0; y < r.h; y += 2 {
+	for y := 0; y < r.h; y += 3 {
 		row, below := x[y*r.w:][:r.w], x[min(y+1, r.h-1)*r.w:][:r.w]
 		if r.masked.none(y*r.w, min(y+2, r.h)*r.w) {
 			for i, v := range row {
@@ -138,7 +139,7 @@ func (r *retina) light(l *look, x []byte, black int) bool {
 			white += all[v]
 		}
 	}
-	if n*100 < len(x) {
+	if n*150 < len(x) {
 		return false
 	}
 	l.raw = float64(sum) / float64(n)
@@ -248,7 +249,8 @@ func (r *retina) reduced(x, y int, p Plane) int {
 // hue measures the colour at points all over the picture.
 func (r *retina) hue(l *look, p Picture) {
 	var us, vs [256]uint16
-	n, far := 0, 0
+	var at [hueSide * hueSide][2]byte
+	n := 0
 	for j := range hueSide {
 		cy, y := (2*j+1)*p.Cb.Height/(2*hueSide), (2*j+1)*r.h/(2*hueSide)
 		ub, vb := p.Cb.Row(cy), p.Cr.Row(cy)
@@ -260,22 +262,29 @@ func (r *retina) hue(l *look, p Picture) {
 			u, v := ub[cx], vb[cx]
 			us[u]++
 			vs[v]++
-			far += abs(int(u)-128) + abs(int(v)-128)
+			at[n] = [2]byte{u, v}
 			n++
 		}
 	}
 	if n == 0 {
 		return
 	}
-	l.cb, l.cr = median(us, n)-128, median(vs, n)-128
+	cb, cr := median(&us, n), median(&vs, n)
+	l.cb, l.cr = float64(cb-128), float64(cr-128)
+	far := 0
+	for _, c := range at[:n] {
+		if abs(int(c[0])-cb)+abs(int(c[1])-cr) >= hueFar {
+			far++
+		}
+	}
 	l.colour = float64(far) / float64(n)
 }
 
-func median(hist [256]uint16, n int) float64 {
+func median(hist *[256]uint16, n int) int {
 	rest := n / 2
 	for v, m := range hist {
 		if rest -= int(m); rest < 0 {
-			return float64(v)
+			return v
 		}
 	}
 	return 0

@@ -29,11 +29,12 @@ var (
 	whiteMore   = limit{0.25, 0.15}
 	goneWhole   = limit{0.7, 0.4} // covered, of the view's blocks
 	gonePart    = limit{0.25, 0.15}
-	noiseLeast  = limit{8, 6} // noisy, and so many times what is usual
+	keptShare   = limit{0.5, 0.6} // where a view is known, flat is covered only if its edges are lost
+	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
 	noiseMore   = limit{2.5, 1.8}
-	noiseAlone  = limit{16, 12} // where no view is known
+	noiseAlone  = limit{12, 9} // where no view is known
 	slippedRows = limit{0.1, 0.05}
-	movedAgrees = limit{0.5, 0.6}
+	movedAgrees = limit{0.57, 0.65}
 	crispLeast  = limit{0.72, 0.8}
 	tintFar     = limit{14, 9}
 )
@@ -152,8 +153,6 @@ func (h *health) count(f facts) {
 // suspect says what one picture alone suggests, with the limits of the fault
 // that holds.
 func (h health) suspect(f facts) suspicion {
-	// past tells by how much a measure is past its limit, upwards or downwards,
-	// as a share of the way from there to the worst.
 	bound := func(of Fault, l limit) float64 {
 		if h.Fault == of {
 			return l.leave
@@ -169,7 +168,7 @@ func (h health) suspect(f facts) suspicion {
 	}
 	still := f.now.Sub(h.SameFrom)
 	cast := 0.0
-	if kin && f.view.Light != LightInfrared {
+	if kin {
 		cast = castOf(f.cb-usual.Cb, f.cr-usual.Cr)
 	}
 	switch {
@@ -179,7 +178,7 @@ func (h health) suspect(f facts) suspicion {
 		return suspicion{SceneDark, severity(f.mean, lightMean, 0), atOnce, false}
 	case over(SceneBright, f.white, whiteShare) && over(SceneBright, f.white-usual.White, whiteMore):
 		return suspicion{SceneBright, severity(f.white, whiteShare.leave, 1), soon, false}
-	case f.sharp < flatSharp, kin && over(SceneCovered, f.gone, goneWhole), h.Fault == SceneCovered && !known && f.sharp < clearSharp:
+	case f.sharp < flatSharp && (!known || under(SceneCovered, f.kept, keptShare)), kin && over(SceneCovered, f.gone, goneWhole), h.Fault == SceneCovered && !known && f.sharp < clearSharp:
 		return suspicion{SceneCovered, 1, atOnce, false}
 	case h.Same >= frozenSamples && (h.Changed == 0 && still >= frozenSpan || still >= clockSpan):
 		return suspicion{SceneFrozen, 1, patience{}, false}

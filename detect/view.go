@@ -16,16 +16,18 @@ const (
 	viewEvery   = 30 * time.Second
 	viewSettle  = 10 * time.Minute // where the camera has looked so long is a place it looks at
 
-	edgeLeast   = 5   // half steps: the weakest edge that a view remembers
-	edgeFaint   = 16  // 1/32 steps: an edge that is weaker is not to be seen
-	faithMost   = 15  // how often an edge was there when it was looked for, as a count up and down,
-	faithLeast  = 3   // and how much of that makes it one of the view's
-	peakLeast   = 8   // steps: the weakest peak by which sharpness is judged
-	colourless  = 1.2 // an infrared picture has less colour
-	nightEnter  = 36  // mean luma: night below it,
-	nightLeave  = 46  // day above it
-	knownShare  = 0.6 // so many edges as learned: it is that view
-	relateShare = 0.4 // so many: the same view in another light
+	edgeLeast   = 5      // half steps: the weakest edge that a view remembers
+	edgeFaint   = 16     // 1/32 steps: an edge that is weaker is not to be seen
+	faithMost   = 15     // how often an edge was there when it was looked for, as a count up and down,
+	faithLeast  = 3      // and how much of that makes it one of the view's
+	edgeStrong  = 3 * 32 // 1/32 steps: sharpness is judged where edges are so strong on average
+	peakLeast   = 8      // steps: the weakest peak by which sharpness is judged
+	greyEnter   = 0.05   // infrared: so little of the picture is coloured,
+	greyLeave   = 0.5    // and so much of it when it is over
+	nightEnter  = 36     // mean luma: night below it,
+	nightLeave  = 46     // day above it
+	knownShare  = 0.6    // so many edges as learned: it is that view
+	relateShare = 0.4    // so many: the same view in another light
 )
 
 // Light is the light that a camera sees by.
@@ -103,8 +105,10 @@ func (v *View) learn(l look) {
 		o[1] = int8(toward(int(o[1]), halfSteps(e.y), n))
 		v.trust(i, e)
 	}
-	for i, p := range l.peaks {
-		v.peaks[i] = byte(toward(int(v.peaks[i]), int(p), n))
+	for i, p := range l.peaks { // the least, because what passes is sharp, too
+		if n == 1 || p < v.peaks[i] {
+			v.peaks[i] = p
+		}
 	}
 	v.blend(l, 1/float64(n))
 }
@@ -277,7 +281,7 @@ func (r *retina) blocks(k *likeness, s *scratch, v *View, l look) {
 		}
 		// Only strong edges tell of sharpness, and only where they have not
 		// become much stronger: there the view knows them badly.
-		if 2*t.kept < t.edges || v.peaks[i] < peakLeast || t.before < peakLeast*32/2*t.kept || 2*t.now > 3*t.before || t.now == 0 {
+		if 2*t.kept < t.edges || v.peaks[i] < peakLeast || t.before < edgeStrong*t.kept || 2*t.now > 3*t.before || t.now == 0 {
 			continue
 		}
 		sharp++
@@ -311,6 +315,8 @@ func (r *retina) slips(v *View, l look) float64 {
 		placed = 0.7 // of them where they were: the row is in place
 		found  = 0.6 // of them elsewhere, and half as many again as where they were
 		still  = 0.08
+		// A camera that turns about its axis displaces rows a little, too.
+		nearest = 3
 	)
 	// at returns how many of a row's edges are to be seen displaced by so many.
 	at := func(ey, by int) (n, kept int) {
@@ -346,7 +352,7 @@ func (r *retina) slips(v *View, l look) float64 {
 		if here >= 0.5 {
 			continue
 		}
-		for by := 1; by <= r.ew/2; by++ {
+		for by := nearest; by <= r.ew/2; by++ {
 			n, kept := at(ey, by)
 			m, also := at(ey, -by)
 			there := max(float64(kept)/float64(max(n, 1)), float64(also)/float64(max(m, 1)))
@@ -356,7 +362,7 @@ func (r *retina) slips(v *View, l look) float64 {
 			}
 		}
 	}
-	if rows == 0 || float64(inPlace) < still*float64(rows) {
+	if rows < few || float64(inPlace) < still*float64(rows) {
 		return 0
 	}
 	return float64(slipped) / float64(rows)
@@ -365,7 +371,7 @@ func (r *retina) slips(v *View, l look) float64 {
 // lightOf tells the light of a look, when it was before.
 func lightOf(l look, before Light) Light {
 	switch {
-	case l.colour < colourless:
+	case l.colour < greyEnter, l.colour < greyLeave && before == LightInfrared:
 		return LightInfrared
 	case l.mean < nightEnter, l.mean < nightLeave && before == LightNight:
 		return LightNight
@@ -522,7 +528,9 @@ func (v *views) learn(r *retina, s *scratch, l look, light Light, preset int) {
 }
 
 // faces tells whether the camera looks where a zone is.
-func (w *Watch) faces(z inventory.Zone) bool { return w.views.at < 0 || max(1, z.Preset) == w.views.preset() }
+func (w *Watch) faces(z inventory.Zone) bool {
+	return w.views.at < 0 || max(1, z.Preset) == w.views.preset()
+}
 
 // Views are what the watch has learned that its camera looks at.
 func (w *Watch) Views() []View { return slices.Clone(w.views.all) }

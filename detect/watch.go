@@ -44,7 +44,7 @@ type Watch struct {
 	// what scene health knows of the newest look.
 	preset int
 	facts  facts
-	things        []thing
+	things []thing
 	// memories are by zone id, areas the zones' pixels of the reduced plane.
 	memories map[string]memory
 	areas    map[string]bitmap
