@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -26,4 +27,17 @@ func (w *Watch) Examine(p Picture, x []byte, received time.Time) Scene {
 	l.now = received
 	scene, _ := w.examine(s, l)
 	return scene
+}
+
+// OpenCheckpoint takes a checkpoint apart.
+func OpenCheckpoint(b []byte) (head map[string]any, planes []byte) {
+	_, planes, err := parseCheckpoint(b)
+	if err != nil {
+		panic(err)
+	}
+	n := len(b) - 4 - len(planes)
+	if err := json.Unmarshal(b[len(checkpointMagic)+4:n], &head); err != nil {
+		panic(err)
+	}
+	return head, planes
 }

@@ -35,6 +35,7 @@ var (
 	noiseAlone  = limit{12, 9} // where no view is known
 	slippedRows = limit{0.1, 0.05}
 	movedAgrees = limit{0.57, 0.65}
+	otherAgrees = limit{0.4, 0.45} // in another light than the view's
 	crispLeast  = limit{0.72, 0.8}
 	tintFar     = limit{14, 9}
 )
@@ -187,9 +188,10 @@ func (h health) suspect(f facts) suspicion {
 		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
 	case kin && over(SceneTorn, f.slipped, slippedRows):
 		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
-	case known && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), movedAgrees), f.away:
+	case kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), movedAgrees), f.away,
+		known && !kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), otherAgrees):
 		return suspicion{SceneMoved, severity(f.agrees(), movedAgrees.leave, 0), soon, false}
-	case kin && over(SceneCovered, f.gone, gonePart):
+	case (kin || known && f.unchanged()) && over(SceneCovered, f.gone, gonePart):
 		return suspicion{SceneCovered, f.gone, slowly, true}
 	case kin && f.crisp >= 0 && under(SceneBlurred, f.crisp, crispLeast):
 		return suspicion{SceneBlurred, severity(f.crisp, crispLeast.leave, 0), slowly, true}

@@ -214,6 +214,10 @@ func (k likeness) agrees() float64 {
 	return k.kept / (k.kept + k.turned)
 }
 
+// unchanged tells whether what is left of the view is in the same light: a
+// cover may take the colour out of a picture, and does not make it night.
+func (k likeness) unchanged() bool { return k.contrast > 0.9 && k.contrast < 1.1 && k.crisp > 0.9 }
+
 // like tells whether two edges have about one direction: 45° at most apart.
 func like(ax, ay, bx, by int) bool {
 	dot := ax*bx + ay*by
@@ -338,7 +342,8 @@ func (r *retina) slips(v *View, l look) float64 {
 		}
 		return n, kept
 	}
-	var rows, inPlace, slipped int
+	var rows, inPlace, slipped, alike int
+	by := map[int]int{} // slipped rows by how far
 	for ey := range r.eh {
 		n, kept := at(ey, 0)
 		if n == 0 {
@@ -352,17 +357,21 @@ func (r *retina) slips(v *View, l look) float64 {
 		if here >= 0.5 {
 			continue
 		}
-		for by := nearest; by <= r.ew/2; by++ {
-			n, kept := at(ey, by)
-			m, also := at(ey, -by)
-			there := max(float64(kept)/float64(max(n, 1)), float64(also)/float64(max(m, 1)))
-			if there >= found && there > 1.5*here {
-				slipped++
-				break
+		best, there := 0, 0.0
+		for d := -r.ew / 2; d <= r.ew/2; d++ {
+			if n, kept := at(ey, d); max(d, -d) >= nearest && float64(kept) > there*float64(n) {
+				best, there = d, float64(kept)/float64(n)
 			}
 		}
+		if there >= found && there > 1.5*here {
+			slipped++
+			by[best]++
+			alike = max(alike, by[best-1]+by[best]+by[best+1])
+		}
 	}
-	if rows < few || float64(inPlace) < still*float64(rows) {
+	// All displaced alike, but for a few by chance in place, are a camera that
+	// has moved.
+	if rows < few || float64(inPlace) < still*float64(rows) || 10*inPlace < 3*rows && 10*alike > 6*slipped {
 		return 0
 	}
 	return float64(slipped) / float64(rows)
