@@ -193,6 +193,9 @@ func (c Config) check() (*time.Location, error) {
 			return nil, fmt.Errorf("zone %q: ids must be there and unique within the camera", z.ID)
 		}
 		ids[z.ID] = true
+		if z.Preset < 0 {
+			return nil, fmt.Errorf("zone %q: preset %d must not be negative", z.ID, z.Preset)
+		}
 		if z.Dwell < 0 {
 			return nil, fmt.Errorf("zone %q: dwell %v must not be negative", z.ID, z.Dwell)
 		}
