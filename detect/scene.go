@@ -33,7 +33,7 @@ var (
 	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
 	noiseMore   = limit{2.5, 1.8}
 	noiseAlone  = limit{12, 9} // where no view is known
-	slippedRows = limit{0.1, 0.05}
+	slippedRows = limit{0.2, 0.12}
 	movedAgrees = limit{0.57, 0.65}
 	otherAgrees = limit{0.4, 0.45} // in another light than the view's
 	crispLeast  = limit{0.72, 0.8}
@@ -105,8 +105,8 @@ func (h health) judge(f facts) (next health, trusted bool) {
 	if s.fault == SceneFrozen {
 		since = h.SameFrom
 	}
-	switch {
-	case s.fault == h.Fault:
+	switch s.fault {
+	case h.Fault:
 		h.Suspect, h.Count, h.Severity = h.Fault, 0, s.severity
 	default:
 		// From one suspicion to another the scene has not been sound.

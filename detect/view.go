@@ -10,10 +10,11 @@ import (
 
 // Tunables of views.
 const (
-	maxViews    = 6               // remembered, 3.1 kB each, one more being learned
-	viewSamples = 4               // of which a view is learned,
-	viewSpan    = 8 * time.Second // over at least so long
-	viewEvery   = 30 * time.Second
+	maxViews    = 6                // remembered, 3.1 kB each, one more being learned
+	viewSamples = 4                // of which a view is learned,
+	viewSpan    = 8 * time.Second  // over at least so long
+	viewYoung   = 40               // it is young for so many,
+	viewEvery   = 30 * time.Second // and later follows no faster than this
 	viewSettle  = 10 * time.Minute // where the camera has looked so long is a place it looks at
 
 	edgeLeast   = 5      // half steps: the weakest edge that a view remembers
@@ -55,7 +56,7 @@ type View struct {
 	Cb    float64 `json:"cb"`
 	Cr    float64 `json:"cr"`
 	White float64 `json:"white"`
-	// Samples counts those it was learned from.
+	// Samples counts those it was learned from, at most 40.
 	Samples int `json:"samples"`
 
 	// edges are the steps between cells, to the right and downwards, in half
@@ -114,11 +115,12 @@ func (v *View) learn(l look) {
 }
 
 // follow lets a known view follow the scene, as shadows wander and leaves
-// fall: by one step at a time.
+// fall: by one step at a time, a young view at every look.
 func (v *View) follow(l look) {
-	if l.now.Sub(v.Seen) < viewEvery {
+	if v.Samples >= viewYoung && l.now.Sub(v.Seen) < viewEvery {
 		return
 	}
+	v.Samples = min(v.Samples+1, viewYoung)
 	for i, e := range l.edges {
 		v.trust(i, e)
 		o := &v.edges[i]
