@@ -33,7 +33,7 @@ var (
 	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
 	noiseMore   = limit{2.5, 1.8}
 	noiseAlone  = limit{12, 9} // where no view is known
-	slippedRows = limit{0.2, 0.12}
+	slippedRows = limit{0.16, 0.1}
 	movedAgrees = limit{0.57, 0.65}
 	otherAgrees = limit{0.4, 0.45} // in another light than the view's
 	crispLeast  = limit{0.72, 0.8}
