@@ -3,7 +3,9 @@
 package detect_test
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 	"time"
@@ -58,6 +60,50 @@ func BenchmarkSee(b *testing.B) {
 				b.ReportMetric(v/float64(i)*1e6, k+"-µs/op")
 			}
 		})
+	}
+}
+
+// BenchmarkSceneHealth is what scene health alone costs, without reducing the
+// picture: of a sound scene, and of one that is suspect, for which it searches.
+func BenchmarkSceneHealth(b *testing.B) {
+	for _, size := range [][2]int{{704, 576}, {1920, 1080}} {
+		for _, torn := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%dx%d/torn=%v", size[0], size[1], torn), func(b *testing.B) {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				im := opencv.New()
+				defer im.Close()
+				w, err := detect.NewWatch(detect.WatchOptions{Config: detect.Config{Camera: "cam"}, Imaging: im})
+				if err != nil {
+					b.Fatal(err)
+				}
+				s, now := newStudio(size[0], size[1]), midnight
+				for range 6 {
+					now = now.Add(5 * time.Second)
+					if _, err := w.See(s.shoot(), now); err != nil {
+						b.Fatal(err)
+					}
+				}
+				p := s.shoot()
+				if torn {
+					for y := size[1] / 2; y < size[1]; y++ {
+						row := p.Y.Row(y)
+						copy(row, append(bytes.Clone(row[size[0]/5:]), row[:size[0]/5]...))
+					}
+				}
+				scale := math.Sqrt(20000 / float64(size[0]*size[1]))
+				x, err := im.Shrink(p.Y, int(float64(size[0])*scale), int(float64(size[1])*scale))
+				if err != nil {
+					b.Fatal(err)
+				}
+				begin := threadTime()
+				for b.Loop() {
+					now = now.Add(5 * time.Second)
+					w.Examine(p, x.Pix, now)
+				}
+				b.ReportMetric(threadTime().Sub(begin).Seconds()/float64(b.N)*1e6, "cpu-µs/op")
+			})
+		}
 	}
 }
 

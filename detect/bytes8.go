@@ -47,15 +47,16 @@ func apart(a, b []byte) int {
 	return sum
 }
 
-// texture returns the sum of the differences of the pixels of an 8 × 8 block
-// from those to their right and below. p begins with the block and is w wide.
-func texture(p []byte, w int) int {
-	sum := 0
-	row := load8(p)
-	for y := range 8 {
-		below := load8(p[(y+1)*w:])
-		sum += apart8(row, load8(p[y*w+1:])) + apart8(row, below)
-		row = below
-	}
-	return sum
+// apartBytes returns the difference of each two bytes.
+func apartBytes(a, b uint64) uint64 {
+	high := max8(a, b)
+	return high - (a ^ b ^ high)
 }
+
+// step8 returns half the step from each byte of a to that of b, above 128.
+func step8(a, b uint64) uint64 {
+	return b>>1&^tops + (tops - a>>1&^tops)
+}
+
+// pairs8 adds each two neighbouring bytes.
+func pairs8(v uint64) uint64 { return v&even + v>>8&even }

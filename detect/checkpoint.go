@@ -14,7 +14,9 @@ import (
 )
 
 // A checkpoint is magic, the length of its notes, the notes as JSON, the
-// ground's means and deviations byte by byte, and a CRC-32 of all that.
+// views' edges and peaks and the ground's means and deviations byte by byte,
+// and a CRC-32 of all that. One without views is of an older version, and as
+// good.
 const (
 	checkpointMagic = "VPW2"
 	maxCheckpoint   = 1 << 17
@@ -28,6 +30,9 @@ type notes struct {
 	Masks         []inventory.Polygon `json:"masks"`
 	Width, Height int                 `json:",omitempty"`
 	Health        health              `json:"health"`
+	Views         []View              `json:"views,omitempty"`
+	At            int                 `json:"at,omitempty"` // of Views
+	Preset        int                 `json:"preset,omitempty"`
 	Things        []thing             `json:"things,omitempty"`
 	Rules         []ruleMemory        `json:"rules,omitempty"`
 	Since         time.Time           `json:"since,omitzero"`
@@ -57,7 +62,7 @@ func newRuleMemory(z inventory.Zone, r Rule, m memory) ruleMemory {
 func (w *Watch) Checkpoint() []byte {
 	n := notes{
 		Camera: w.config.Camera, Masks: w.config.Masks, Width: w.width, Height: w.height,
-		Health: w.health, Things: w.things, Last: w.last, Fires: w.fires(),
+		Health: w.health, Views: w.views.all, At: w.views.at, Preset: w.preset, Things: w.things, Last: w.last, Fires: w.fires(),
 	}
 	for _, r := range w.rules {
 		n.Rules = append(n.Rules, newRuleMemory(r.zone, r.Rule, w.memories[r.key()]))
@@ -73,13 +78,14 @@ func (w *Watch) Checkpoint() []byte {
 		return nil
 	}
 	var planes []byte
+	for i := range w.views.all {
+		planes = w.views.all[i].append(planes)
+	}
 	if n.Learned {
-		mean := w.ground.mean
-		planes = make([]byte, 2*len(mean))
-		copy(planes[len(mean):], w.ground.dev)
-		for i, to := 0, planes[:len(mean)]; i < len(to); i++ {
-			to[i] = byte((min(uint32(mean[i]), 255<<8) + 128) >> 8)
+		for _, m := range w.ground.mean {
+			planes = append(planes, byte((min(uint32(m), 255<<8)+128)>>8))
 		}
+		planes = append(planes, w.ground.dev...)
 	}
 	return frameCheckpoint(head, planes)
 }
@@ -128,20 +134,32 @@ func (w *Watch) Restore(b []byte) error {
 	}
 	w.width, w.height, w.health, w.last = n.Width, n.Height, n.Health, n.Last
 	gw, gh := gridSize(w.width, w.height)
-	w.ground = newGround(gw, gh, raster(w.config.Masks, gw, gh))
+	masked := raster(w.config.Masks, gw, gh)
+	w.ground, w.retina = newGround(gw, gh, masked), newRetina(gw, gh, masked)
+	w.views, w.preset = views{all: n.Views, at: n.At}, n.Preset
+	if len(n.Views) == 0 {
+		w.views.at = -1
+	}
 	w.draw()
 	w.kindle(n.Fires)
 	w.things = n.Things
-	if !n.Learned {
-		return nil
+	for i := range w.views.all {
+		planes = w.views.all[i].restore(w.retina, planes)
 	}
-	g := w.ground
-	g.mean, g.dev = make([]uint16, gw*gh), slices.Clone(planes[gw*gh:])
+	if n.Learned {
+		w.ground.restore(planes, n)
+	}
+	return nil
+}
+
+// restore takes over means and deviations.
+func (g *ground) restore(planes []byte, n notes) {
+	size := g.w * g.h
+	g.mean, g.dev = make([]uint16, size), slices.Clone(planes[size:2*size])
 	for i := range g.mean {
 		g.mean[i] = uint16(planes[i]) << 8 // whole steps stay what they are, however often
 	}
 	g.learned, g.gain, g.since = true, n.Gain, n.Since
-	return nil
 }
 
 // parseCheckpoint returns the notes and planes of a checkpoint whose every
@@ -172,6 +190,7 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 		if n.Learned {
 			want = 2 * w * h
 		}
+		want += len(n.Views) * newRetina(w, h, bitmap{}).viewSize()
 		for _, t := range n.Things {
 			if !t.fits(w, h) {
 				return n, nil, errors.New("a thing outside the picture")
@@ -186,8 +205,15 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 			return n, nil, fmt.Errorf("no memory of a rule: zone %q, rule %+v, kind %q", m.Zone, m.Rule, m.Kind)
 		}
 	}
-	if h := n.Health; h.Settle < 0 || h.Settle > settleSamples+1 || h.Count < 0 || h.Same < 0 {
+	if h := n.Health; h.Settle < 0 || h.Settle > settleSamples+1 || h.Count < 0 || h.Same < 0 ||
+		len(h.Prints) != 0 && len(h.Prints) != bands {
 		return n, nil, errors.New("scene health out of range")
+	}
+	if len(n.Views) > maxViews || n.At < -1 || n.At >= max(1, len(n.Views)) || n.Width == 0 && len(n.Views) > 0 {
+		return n, nil, fmt.Errorf("view %d of %d", n.At, len(n.Views))
+	}
+	if slices.ContainsFunc(n.Views, func(v View) bool { return v.Preset < 1 || v.Samples < viewSamples }) {
+		return n, nil, errors.New("a view that was never learned")
 	}
 	if n.Learned && !(n.Gain >= 1.0/64 && n.Gain <= 64) {
 		return n, nil, fmt.Errorf("gain %g", n.Gain)

@@ -14,10 +14,23 @@
 // their receive time.
 //
 // Scene health: dark and covered are declared by the second sample that shows
-// them, so within 2 × (interval + GOP). Frozen needs three identical samples
-// (3 × (interval + GOP)) that span 10 s or more. A sample that is suspect, or
-// identical with the one before, is no evidence for any rule, and neither is
-// the first one after a fault.
+// them, so within 2 × (interval + GOP). Frozen, bright, moved, noisy and torn
+// need three samples (3 × (interval + GOP)) that span 10 s or more; blurred,
+// tinted, covered in part and frozen but for a clock need three that span 20 s.
+// A sample that is suspect of what would mislead a rule, or identical with the
+// one before, is no evidence for any rule, and neither is the first one after a
+// fault.
+//
+// All but dark, frozen and flat pictures are judged against views: where the
+// camera's edges are, how sharp, noisy and coloured it is, learned from four
+// sound samples over 8 s or more. Day, night and infrared have their own, since
+// a change of light is no fault; what has to agree is the direction of edges,
+// which fog, rain and dusk leave as it is. A camera that has moved stays so
+// until it is back, or its zones are drawn anew, which says that its view is
+// meant. Where it looks for 10 min is learned as a further preset: it is no
+// fault where a zone, or no zone at all, asks for it, and zones of other
+// presets are blind meanwhile. A scene without edges gives nothing to judge by:
+// there, blurred, moved, torn and covered in part are not found.
 //
 // The ground (what the scene looks like when nothing is in it) is learned from
 // the first three samples or more, over at least 8 s. What stands there then

@@ -134,8 +134,14 @@ type Scene struct {
 	Fault Fault `json:"fault"`
 	// Since is when that fault began, by receive time.
 	Since time.Time `json:"since,omitzero"`
-	Luma  float64   `json:"luma"`  // mean luma, 0..255
-	Sharp float64   `json:"sharp"` // mean gradient, luma steps per pixel of the reduced plane
+	// Severity is how bad the fault is, 0..1.
+	Severity float64 `json:"severity,omitempty"`
+	Luma     float64 `json:"luma"`  // mean luma, 0..255
+	Sharp    float64 `json:"sharp"` // mean gradient, luma steps per pixel of the reduced plane
+	// Light is what the camera sees by, and Preset where it looks: 1 is the
+	// view that was learned first, 0 none as long as none is known.
+	Light  Light `json:"light,omitempty"`
+	Preset int   `json:"preset,omitempty"`
 }
 
 // Fault is a fault of a scene.
@@ -144,10 +150,23 @@ type Fault string
 // The faults that scene health knows.
 const (
 	SceneOK      Fault = ""
-	SceneFrozen  Fault = "frozen"
-	SceneDark    Fault = "dark"
-	SceneCovered Fault = "covered"
+	SceneFrozen  Fault = "frozen"  // the same picture again and again, but perhaps for a clock
+	SceneDark    Fault = "dark"    // too dark to see
+	SceneBright  Fault = "bright"  // white all over
+	SceneBlurred Fault = "blurred" // out of focus
+	SceneCovered Fault = "covered" // wholly or in part
+	SceneMoved   Fault = "moved"   // it looks elsewhere
+	SceneTinted  Fault = "tinted"  // a colour cast
+	SceneNoisy   Fault = "noisy"
+	SceneTorn    Fault = "torn" // rows are displaced
 )
+
+// Faults lists every fault.
+func Faults() []Fault {
+	return []Fault{
+		SceneFrozen, SceneDark, SceneBright, SceneBlurred, SceneCovered, SceneMoved, SceneTinted, SceneNoisy, SceneTorn,
+	}
+}
 
 // Config is what a watch needs to know of its camera.
 type Config struct {

@@ -69,6 +69,12 @@ type scratch struct {
 	// expect is the ground under the picture's light, fore the foreground, and
 	// spare whatever a step needs.
 	expect, fore, spare []byte
+
+	// What scene health measures with.
+	cells   []int16
+	edges   []edge
+	peaks   []byte
+	tallies []tally
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -328,105 +334,3 @@ func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob, ratio flo
 }
 
 func abs(v int) int { return max(v, -v) }
-
-// measure looks at the whole picture for scene health.
-func (g *ground) measure(s *scratch, x []byte, black int) look {
-	var hist [4][256]uint16
-	var grad, pairs int
-	for y := range g.h {
-		row := x[y*g.w:][:g.w]
-		if g.masked.none(y*g.w, min(y+2, g.h)*g.w) {
-			for xx, v := range row {
-				hist[xx%4][v]++
-			}
-			grad += apart(row[1:], row[:g.w-1])
-			pairs += g.w - 1
-			if y+1 < g.h {
-				grad += apart(row, x[(y+1)*g.w:][:g.w])
-				pairs += g.w
-			}
-			continue
-		}
-		for xx, v := range row {
-			i := y*g.w + xx
-			if g.masked.has(i) {
-				continue
-			}
-			hist[0][v]++
-			if xx+1 < g.w && !g.masked.has(i+1) {
-				grad += abs(int(v) - int(x[i+1]))
-				pairs++
-			}
-			if y+1 < g.h && !g.masked.has(i+g.w) {
-				grad += abs(int(v) - int(x[i+g.w]))
-				pairs++
-			}
-		}
-	}
-	var all [256]int
-	n, sum := 0, 0
-	for v := range all {
-		all[v] = int(hist[0][v]) + int(hist[1][v]) + int(hist[2][v]) + int(hist[3][v])
-		n, sum = n+all[v], sum+v*all[v]
-	}
-	if n*50 < len(x) {
-		return look{blank: true}
-	}
-	l := look{lost: -1}
-	l.raw = float64(sum) / float64(n)
-	l.mean = max(0, l.raw-float64(black))
-	l.sharp = float64(grad) / float64(max(pairs, 1))
-	rest := n / 20
-	for v := 255; v >= 0; v-- {
-		if rest -= all[v]; rest < 0 {
-			l.high = float64(max(0, v-black))
-			break
-		}
-	}
-	if g.learned {
-		l.lost = g.lost(s.learned, x)
-	}
-	return l
-}
-
-// lost returns the share of textured 8 × 8 blocks of the ground that are flat
-// in the picture and no longer resemble it; -1 when there are too few. Blocks
-// that a mask touches are left out.
-func (g *ground) lost(learned, x []byte) float64 {
-	const side, textured, fewest = 8, 2.0, 12
-	var blocks, gone int
-	for by := 0; by+side < g.h; by += side {
-		for bx := 0; bx+side < g.w; bx += side {
-			at := by*g.w + bx
-			if g.masked.touches(at, side, g.w) {
-				continue
-			}
-			before := texture(learned[at:], g.w)
-			if float64(before) < textured*2*side*side {
-				continue
-			}
-			blocks++
-			if float64(texture(x[at:], g.w)) < 0.4*float64(before) && !resembles(x[at:], learned[at:], g.w) {
-				gone++
-			}
-		}
-	}
-	if blocks < fewest {
-		return -1
-	}
-	return float64(gone) / float64(blocks)
-}
-
-// resembles tells whether two 8 × 8 blocks correlate by 0.6 or more.
-func resembles(a, b []byte, w int) bool {
-	const n = 8 * 8
-	var sa, sb, saa, sbb, sab float64
-	for y := range 8 {
-		for x := range 8 {
-			va, vb := float64(a[y*w+x]), float64(b[y*w+x])
-			sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
-		}
-	}
-	cov, va, vb := sab/n-sa/n*sb/n, saa/n-sa/n*sa/n, sbb/n-sb/n*sb/n
-	return cov > 0 && cov*cov >= 0.36*va*vb
-}

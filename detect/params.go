@@ -80,16 +80,16 @@ type param struct {
 	set func(p *Params, text string) error
 }
 
-var sized = []When{WhenPresent, WhenStands, WhenTaken}
+var bySize = []When{WhenPresent, WhenStands, WhenTaken}
 
 var paramTable = map[string]param{
 	"dwell":    {"how long it must last before it begins", Whens(), span(func(p *Params) *time.Duration { return &p.Dwell })},
 	"clear":    {"how long it must be over before it ends", []When{WhenPresent, WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, span(func(p *Params) *time.Duration { return &p.Clear })},
 	"samples":  {"the fewest samples that must show it", []When{WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, whole(func(p *Params) *int { return &p.Samples }, 1, 20)},
-	"min_area": {"the smallest that counts, as a share of the picture", sized, number(func(p *Params) *float64 { return &p.MinArea }, 0, 1)},
-	"max_area": {"the largest that counts, as a share of the picture", sized, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
-	"min_size": {"the smallest that counts, in standing persons (needs a perspective)", sized, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},
-	"max_size": {"the largest that counts, in standing persons (needs a perspective)", sized, number(func(p *Params) *float64 { return &p.MaxSize }, 0, 1000)},
+	"min_area": {"the smallest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MinArea }, 0, 1)},
+	"max_area": {"the largest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
+	"min_size": {"the smallest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},
+	"max_size": {"the largest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxSize }, 0, 1000)},
 	"strong":   {"score from which on one sample is enough; 1 asks for two always", []When{WhenPresent}, number(func(p *Params) *float64 { return &p.Strong }, 0, 1)},
 	"unmoved":  {"how long it must not have changed at all", []When{WhenStands}, span(func(p *Params) *time.Duration { return &p.Unmoved })},
 	"known":    {"how long the place must have been watched before something is missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Known })},

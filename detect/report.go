@@ -21,7 +21,11 @@ func (w *Watch) rule(m *motion, p Picture, now time.Time) []told {
 	next := 0
 	for _, z := range w.config.Zones {
 		var l zoneLook
+		faces := w.faces(z)
 		for first := true; next < len(w.rules) && w.rules[next].Zone == z.ID; next++ {
+			if !faces {
+				continue // it cannot be seen from here
+			}
 			if first {
 				l, first = w.look(z, m, p, now), false
 			}

@@ -1,123 +1,213 @@
 package detect
 
 import (
-	"hash/crc32"
+	"math"
+	"math/bits"
 	"time"
 )
 
-// How scene health decides. Luma levels are steps above black of 0..255.
+// When each fault is declared, and when it is over: the first number where the
+// scene is sound, the second while the fault holds. Luma levels are steps above
+// black of 0..255.
 const (
-	darkMean, darkHigh   = 10, 22 // dark: mean and 95th percentile below both
-	lightMean, lightHigh = 16, 36 // light again: either above
-	flatSharp            = 0.35   // covered: hardly any gradient at all
-	clearSharp           = 0.6    // uncovered again, when nothing was learned
-	lostBlocks           = 0.7    // covered: this share of the texture is gone
-	foundBlocks          = 0.4    // uncovered again: less than this is gone
-	faultSamples         = 2      // samples in a row that declare a fault, or its end
-	frozenSamples        = 3      // identical samples in a row, and
-	frozenSpan           = 10 * time.Second
-	settleSamples        = 1 // samples after a fault in which nothing begins or ends
+	darkMean, lightMean = 10, 16 // dark: mean and
+	darkHigh, lightHigh = 22, 36 // 95th percentile below both
+	flatSharp           = 0.35   // covered: hardly any gradient at all,
+	clearSharp          = 0.6    // and more when it is over, where no view is known
+	settleSamples       = 1      // samples after a fault in which nothing begins or ends
+	frozenSamples       = 3      // identical samples in a row
+	frozenSpan          = 10 * time.Second
+	clockSpan           = 20 * time.Second // but for a clock,
+	clockBands          = bands / 5        // which takes so many bands at most
 )
 
-// look is what scene health measures in one picture.
-type look struct {
-	// mean and high (95th percentile) are luma above black; raw is mean luma
-	// as it came.
-	mean, high, raw, sharp float64
-	// lost is the share of learned texture that is gone, -1 when not enough
-	// was learned to tell.
-	lost float64
-	// hash is of the whole masked luma plane.
-	hash uint32
-	// blank: all of it is masked, so nothing can be told.
-	blank bool
+// limit is a threshold with hysteresis.
+type limit struct{ enter, leave float64 }
+
+var (
+	whiteShare  = limit{0.5, 0.4} // bright: of the picture, and so much more than usual
+	whiteMore   = limit{0.25, 0.15}
+	goneWhole   = limit{0.7, 0.4} // covered, of the view's blocks
+	gonePart    = limit{0.25, 0.15}
+	keptShare   = limit{0.5, 0.6} // where a view is known, flat is covered only if its edges are lost
+	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
+	noiseMore   = limit{2.5, 1.8}
+	noiseAlone  = limit{12, 9} // where no view is known
+	slippedRows = limit{0.16, 0.1}
+	movedAgrees = limit{0.57, 0.65}
+	otherAgrees = limit{0.4, 0.45} // in another light than the view's
+	crispLeast  = limit{0.72, 0.8}
+	tintFar     = limit{14, 9}
+)
+
+// patience is how long a fault must have been suspected before it is declared.
+type patience struct {
+	samples int
+	span    time.Duration
 }
+
+var (
+	atOnce = patience{2, 0}
+	soon   = patience{3, 10 * time.Second}
+	slowly = patience{3, 20 * time.Second}
+)
 
 // health is scene health's memory of one camera.
 type health struct {
-	Fault Fault     `json:"fault,omitempty"`
-	Since time.Time `json:"since,omitzero"`
+	Fault    Fault     `json:"fault,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Severity float64   `json:"severity,omitempty"`
 	// Suspect is what the newest samples look like when it is not Fault,
 	// Count how many in a row did, First when.
 	Suspect Fault     `json:"suspect,omitempty"`
 	Count   int       `json:"count,omitempty"`
 	First   time.Time `json:"first,omitzero"`
-	// Hash is of the newest picture, Same how many in a row had it, SameFrom
-	// the first of them.
-	Hash     uint32    `json:"hash,omitempty"`
+	// Prints are of the picture since which Same pictures were identical but
+	// for the bands in Changed; SameFrom is when it came.
+	Prints   []uint32  `json:"prints,omitempty"`
+	Changed  uint32    `json:"changed,omitempty"`
 	Same     int       `json:"same,omitempty"`
 	SameFrom time.Time `json:"same_from,omitzero"`
 	// Settle counts down samples after a fault.
 	Settle int `json:"settle,omitempty"`
 }
 
-// judge takes one look into account. The scene is trusted when there is no
-// fault, none is suspected, and the picture is not the previous one again.
-func (h health) judge(l look, now time.Time) (next health, trusted bool) {
-	if h.Same > 0 && l.hash == h.Hash && !l.blank {
-		h.Same++
-	} else {
-		h.Hash, h.Same, h.SameFrom = l.hash, 1, now
-	}
-	seems, since := h.seems(l, now), now
-	if seems == SceneFrozen {
+// facts are what scene health knows of one picture.
+type facts struct {
+	look
+	likeness
+	// view is what it was compared with, nil when none is known; kin tells
+	// whether that is in the picture's own light.
+	view *View
+	kin  bool
+	// away: the camera looks where no zone is.
+	away bool
+	// mute are bands that are all masked.
+	mute [bands]bool
+}
+
+// suspicion is what one picture alone suggests.
+type suspicion struct {
+	fault    Fault
+	severity float64
+	patience patience
+	// mild: the rules may go on until it is declared.
+	mild bool
+}
+
+// judge takes one picture into account. The scene is trusted when there is no
+// fault, none is suspected that would mislead a rule, and the picture is not
+// the one before again.
+func (h health) judge(f facts) (next health, trusted bool) {
+	h.count(f)
+	s := h.suspect(f)
+	since := f.now
+	if s.fault == SceneFrozen {
 		since = h.SameFrom
 	}
-	if seems == h.Fault {
-		h.Suspect, h.Count = h.Fault, 0
-	} else {
-		if h.Count == 0 || seems != h.Suspect {
-			h.Suspect, h.Count, h.First = seems, 0, since
+	switch s.fault {
+	case h.Fault:
+		h.Suspect, h.Count, h.Severity = h.Fault, 0, s.severity
+	default:
+		// From one suspicion to another the scene has not been sound.
+		if h.Count == 0 || (s.fault == SceneOK) != (h.Suspect == SceneOK) {
+			h.Count, h.First = 0, since
 		}
+		h.Suspect = s.fault
 		h.Count++
-		// Identical pictures have been counted already.
-		if h.Count >= faultSamples || seems == SceneFrozen {
-			if h.Fault != SceneOK && seems == SceneOK {
-				h.Settle = settleSamples + 1
-			}
-			h.Fault, h.Since, h.Count = seems, h.First, 0
+		if h.Count < s.patience.samples || f.now.Sub(h.First) < s.patience.span {
+			break
 		}
+		if s.fault == SceneOK {
+			h.Settle = settleSamples + 1
+		}
+		h.Fault, h.Since, h.Severity, h.Count = s.fault, h.First, s.severity, 0
 	}
-	trusted = h.Fault == SceneOK && h.Count == 0 && h.Same == 1
+	trusted = h.Fault == SceneOK && (h.Count == 0 || s.mild) && (h.Same == 1 || h.Changed != 0)
 	if trusted && h.Settle > 0 {
 		h.Settle--
 	}
 	return h, trusted
 }
 
-// seems says what one look alone suggests, with the thresholds of the fault
-// that holds.
-func (h health) seems(l look, now time.Time) Fault {
-	dark := l.mean < darkMean && l.high < darkHigh
-	if h.Fault == SceneDark {
-		dark = l.mean < lightMean && l.high < lightHigh
+// count counts pictures that are identical, but for a clock.
+func (h *health) count(f facts) {
+	var changed, mute uint32
+	for b, p := range f.prints {
+		switch {
+		case f.mute[b]:
+			mute |= 1 << b
+		case len(h.Prints) == bands && h.Prints[b] != p:
+			changed |= 1 << b
+		}
 	}
-	covered := l.sharp < flatSharp || l.lost > lostBlocks
-	if h.Fault == SceneCovered {
-		covered = l.sharp < flatSharp || l.lost > foundBlocks || (l.lost < 0 && l.sharp < clearSharp)
+	seen := bands - bits.OnesCount32(mute)
+	all := changed | h.Changed
+	if len(h.Prints) == bands && !f.blank && h.Same > 0 && bits.OnesCount32(all)*bands <= clockBands*seen {
+		h.Same++
+		h.Changed = all
+		return
 	}
-	switch {
-	case l.blank:
-		return SceneOK
-	case dark:
-		return SceneDark
-	case covered:
-		return SceneCovered
-	case h.Same >= frozenSamples && now.Sub(h.SameFrom) >= frozenSpan:
-		return SceneFrozen
-	default:
-		return SceneOK
-	}
+	h.Prints, h.Changed, h.Same, h.SameFrom = append([]uint32(nil), f.prints[:]...), 0, 1, f.now
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// fingerprint is the same for identical pictures. A sensor's noise makes two
-// looks at one scene differ; only a stuck picture repeats to the bit.
-func fingerprint(p Plane) uint32 {
-	var h uint32
-	for y := range p.Height {
-		h = crc32.Update(h, castagnoli, p.Row(y))
+// suspect says what one picture alone suggests, with the limits of the fault
+// that holds.
+func (h health) suspect(f facts) suspicion {
+	bound := func(of Fault, l limit) float64 {
+		if h.Fault == of {
+			return l.leave
+		}
+		return l.enter
 	}
-	return h
+	over := func(of Fault, v float64, l limit) bool { return v > bound(of, l) }
+	under := func(of Fault, v float64, l limit) bool { return v < bound(of, l) }
+	known, kin := f.kept >= 0, f.kept >= 0 && f.kin
+	usual := View{}
+	if f.view != nil {
+		usual = *f.view
+	}
+	still := f.now.Sub(h.SameFrom)
+	cast := 0.0
+	if kin {
+		cast = castOf(f.cb-usual.Cb, f.cr-usual.Cr)
+	}
+	switch {
+	case f.blank:
+		return suspicion{patience: atOnce}
+	case under(SceneDark, f.mean, limit{darkMean, lightMean}) && under(SceneDark, f.high, limit{darkHigh, lightHigh}):
+		return suspicion{SceneDark, severity(f.mean, lightMean, 0), atOnce, false}
+	case over(SceneBright, f.white, whiteShare) && over(SceneBright, f.white-usual.White, whiteMore):
+		return suspicion{SceneBright, severity(f.white, whiteShare.leave, 1), soon, false}
+	case f.sharp < flatSharp && (!known || under(SceneCovered, f.kept, keptShare)), kin && over(SceneCovered, f.gone, goneWhole), h.Fault == SceneCovered && !known && f.sharp < clearSharp:
+		return suspicion{SceneCovered, 1, atOnce, false}
+	case h.Same >= frozenSamples && (h.Changed == 0 && still >= frozenSpan || still >= clockSpan):
+		return suspicion{SceneFrozen, 1, patience{}, false}
+	case kin && over(SceneNoisy, f.noise, noiseLeast) && over(SceneNoisy, f.noise, limit{usual.Noise * noiseMore.enter, usual.Noise * noiseMore.leave}),
+		!kin && over(SceneNoisy, f.noise, noiseAlone):
+		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
+	case kin && over(SceneTorn, f.slipped, slippedRows):
+		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
+	case kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), movedAgrees), f.away,
+		known && !kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), otherAgrees):
+		return suspicion{SceneMoved, severity(f.agrees(), movedAgrees.leave, 0), soon, false}
+	case (kin || known && f.unchanged()) && over(SceneCovered, f.gone, gonePart):
+		return suspicion{SceneCovered, f.gone, slowly, true}
+	case kin && f.crisp >= 0 && under(SceneBlurred, f.crisp, crispLeast):
+		return suspicion{SceneBlurred, severity(f.crisp, crispLeast.leave, 0), slowly, true}
+	case over(SceneTinted, cast, tintFar):
+		return suspicion{SceneTinted, severity(cast, tintFar.leave, 60), slowly, true}
+	}
+	return suspicion{patience: atOnce}
+}
+
+// severity is 0 where a measure is at ease and 1 where it is worst.
+func severity(v, ease, worst float64) float64 {
+	return max(0, min((v-ease)/(worst-ease), 1))
+}
+
+// castOf measures a colour cast, in steps. Light by nature and lamps shifts
+// along from blue to orange, so that counts less.
+func castOf(cb, cr float64) float64 {
+	return 0.4*math.Abs(cr-cb)/2 + math.Abs(cr+cb)/2
 }

@@ -42,7 +42,13 @@ type Watch struct {
 	width, height int
 	ground        *ground
 	health        health
-	things        []thing
+	retina        *retina
+	views         views
+	// preset is where the camera looked when the ground was learned, facts
+	// what scene health knows of the newest look.
+	preset int
+	facts  facts
+	things []thing
 	// rules are those of all zones, in the order of the zones.
 	rules    []compiled
 	memories map[ruleKey]memory
@@ -168,6 +174,11 @@ func (w *Watch) adopt(c Config) error {
 		return nil
 	}
 	w.draw()
+	// Whoever draws the zones of a camera that has moved draws them on what it
+	// looks at now.
+	if redrawn := func(a, b inventory.Zone) bool { return a.ID == b.ID && slices.Equal(a.Area, b.Area) }; w.health.Fault == SceneMoved && !slices.EqualFunc(old.Zones, c.Zones, redrawn) {
+		w.forgetViews()
+	}
 	return nil
 }
 
@@ -261,6 +272,9 @@ func (c Config) check(compile func(string) (Expr, error)) (*time.Location, []com
 		ids[z.ID] = true
 		if !slices.Contains(inventory.ZoneKinds(), z.Kind) {
 			return nil, nil, fmt.Errorf("zone %q: no rule for kind %q (want one of %v)", z.ID, z.Kind, inventory.ZoneKinds())
+		}
+		if z.View < 0 {
+			return nil, nil, fmt.Errorf("zone %q: view %d must not be negative", z.ID, z.View)
 		}
 		if z.Dwell < 0 {
 			return nil, nil, fmt.Errorf("zone %q: dwell %v must not be negative", z.ID, z.Dwell)
@@ -356,7 +370,8 @@ func (w *Watch) resize(width, height int) {
 // forget starts anew: what runs becomes unknown.
 func (w *Watch) forget() {
 	gw, gh := gridSize(w.width, w.height)
-	w.ground = newGround(gw, gh, raster(w.config.Masks, gw, gh))
+	masked := raster(w.config.Masks, gw, gh)
+	w.ground, w.retina, w.views = newGround(gw, gh, masked), newRetina(gw, gh, masked), views{at: -1}
 	w.relearn()
 	w.draw()
 }
@@ -413,14 +428,10 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	defer scratches.Put(s)
 	s.size(len(x.Pix))
 	w.ground.recall(s)
-	l := w.ground.measure(s, x.Pix, black)
-	l.hash = fingerprint(p.Y)
-	var trusted bool
-	w.health, trusted = w.health.judge(l, received)
-	r.Scene = Scene{Fault: w.health.Fault, Luma: l.raw, Sharp: l.sharp}
-	if w.health.Fault != SceneOK {
-		r.Scene.Since = w.health.Since
-	}
+	l := w.retina.measure(s, p, x.Pix, black)
+	l.now = received
+	scene, trusted := w.examine(s, l)
+	r.Scene = scene
 	w.scene = r.Scene
 	stage("scene")
 	told := w.tellRemoved(received)

@@ -195,6 +195,9 @@ type Zone struct {
 	// override parameters of them, by name, as text.
 	Preset string `json:"preset,omitempty"`
 	Params Params `json:"params,omitempty"`
+	// View is where a camera that turns must look for the zone to be seen: 1,
+	// or 0, is the view that was learned first.
+	View int `json:"view,omitempty"`
 }
 
 // Ruler says how tall a standing person appears whose feet are at Y, as a

@@ -216,7 +216,7 @@ func retryable(r Reason) bool {
 // reasons say why there was none to look at.
 func analysed(r Reason) bool {
 	switch r {
-	case ReasonNone, ReasonFrozen, ReasonDark, ReasonCovered:
+	case ReasonNone, ReasonFrozen, ReasonDark, ReasonBright, ReasonBlurred, ReasonCovered, ReasonMoved, ReasonTinted, ReasonNoisy, ReasonTorn:
 		return true
 	default:
 		return false

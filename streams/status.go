@@ -57,10 +57,16 @@ const (
 	ReasonBudget       Reason = "budget"        // the gateway had no session, dial, network or worker time left for it
 	ReasonChanged      Reason = "changed"       // another device answers at its address than before
 
-	// Scene health makes a camera degraded.
+	// Scene health makes a camera degraded; the words are detect.Fault's.
 	ReasonFrozen  Reason = "frozen"
 	ReasonDark    Reason = "dark"
+	ReasonBright  Reason = "bright"
+	ReasonBlurred Reason = "blurred"
 	ReasonCovered Reason = "covered"
+	ReasonMoved   Reason = "moved"
+	ReasonTinted  Reason = "tinted"
+	ReasonNoisy   Reason = "noisy"
+	ReasonTorn    Reason = "torn"
 	// ReasonQuarantined: one of its samples ended a worker.
 	ReasonQuarantined Reason = "quarantined"
 )
@@ -70,7 +76,9 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonUnreachable, ReasonTimeout, ReasonAuth, ReasonSessionLimit, ReasonNotFound, ReasonNotRTSP,
 		ReasonProtocol, ReasonUnsupported, ReasonNoKeyUnit, ReasonStalled, ReasonClosed, ReasonCorrupt,
-		ReasonRedirect, ReasonMemory, ReasonConfig, ReasonCertificate, ReasonBudget, ReasonChanged, ReasonFrozen, ReasonDark, ReasonCovered, ReasonQuarantined,
+		ReasonRedirect, ReasonMemory, ReasonConfig, ReasonCertificate, ReasonBudget, ReasonChanged,
+		ReasonFrozen, ReasonDark, ReasonBright, ReasonBlurred, ReasonCovered, ReasonMoved, ReasonTinted, ReasonNoisy, ReasonTorn,
+		ReasonQuarantined,
 	}
 }
 

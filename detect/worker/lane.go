@@ -369,19 +369,8 @@ func (l *lane) verdict(t turn, reason streams.Reason, detail string) {
 	})
 }
 
-// reasonOf is the state of a camera by its scene.
-func reasonOf(f detect.Fault) streams.Reason {
-	switch f {
-	case detect.SceneFrozen:
-		return streams.ReasonFrozen
-	case detect.SceneDark:
-		return streams.ReasonDark
-	case detect.SceneCovered:
-		return streams.ReasonCovered
-	case detect.SceneOK:
-	}
-	return streams.ReasonNone
-}
+// reasonOf is the state of a camera by its scene: both have the same words.
+func reasonOf(f detect.Fault) streams.Reason { return streams.Reason(f) }
 
 // stop fetches what the child remembers, as far as it is all reported and
 // late allows, and ends it.

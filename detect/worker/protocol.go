@@ -261,8 +261,8 @@ func decodeResult(r *detect.Result, s answerSizes, c *cutter) error {
 		return garbled("the still is no JPEG of at most %d bytes", maxPicture)
 	}
 	r.Undecodable = shorten(r.Undecodable)
-	if !slices.Contains([]detect.Fault{detect.SceneOK, detect.SceneFrozen, detect.SceneDark, detect.SceneCovered}, r.Scene.Fault) {
-		return garbled("no such scene fault %q", r.Scene.Fault)
+	if f := r.Scene.Fault; f != detect.SceneOK && !slices.Contains(detect.Faults(), f) || !within(r.Scene.Severity) {
+		return garbled("a scene fault %q of severity %v", f, r.Scene.Severity)
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]

@@ -52,9 +52,9 @@ type ask struct {
 	explains bool
 	done     chan struct{} // closed once the rest is there
 	told     *detect.Explanation
-	jpeg   []byte
-	taken  time.Time
-	err    error
+	jpeg     []byte
+	taken    time.Time
+	err      error
 }
 
 func (a *ask) answer(jpeg []byte, taken time.Time, err error) {

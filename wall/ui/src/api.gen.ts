@@ -599,7 +599,7 @@ export interface components {
             /** Format: double */
             picture_age_seconds?: number;
             /** @enum {string} */
-            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "covered" | "quarantined";
+            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "bright" | "blurred" | "covered" | "moved" | "tinted" | "noisy" | "torn" | "quarantined";
             /**
              * Format: date-time
              * @description since when state and reason hold
@@ -677,7 +677,7 @@ export interface components {
              * @description by reason: of these blind minutes; left out for watched and excused ones
              * @enum {string}
              */
-            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "covered" | "quarantined" | "late" | "not_visited" | "gateway_down";
+            reason?: "unreachable" | "timeout" | "auth" | "session_limit" | "not_found" | "not_rtsp" | "protocol" | "unsupported" | "no_key_unit" | "stalled" | "closed" | "corrupt" | "redirect" | "media_memory" | "config" | "certificate" | "budget" | "changed" | "frozen" | "dark" | "bright" | "blurred" | "covered" | "moved" | "tinted" | "noisy" | "torn" | "quarantined" | "late" | "not_visited" | "gateway_down";
             /** @description blind camera-minutes by first reason */
             reasons: {
                 [key: string]: number;

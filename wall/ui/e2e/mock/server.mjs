@@ -42,7 +42,7 @@ const cameras = Array.from({ length: 240 }, (_, i) => {
     id: `3302060${String(1000000000000 + i).slice(1)}`, name: `${towns[i % 3]}解放路${i + 1}号${i % 2 ? '围挡' : '通道口'}`, owner: i % 4 ? '市城管局' : '沿街商户',
     lat: 29.86 + i / 5000, lon: 121.55 + i / 4000, tier: ['high', 'normal', 'low'][i % 3], interval_seconds: [5, 15, 60][i % 3], interval_now_seconds: [5, 15, 60][i % 3], mode: 'auto', mode_now: ['resident', 'visit', 'visit'][i % 3], transport: 'auto',
     grid: gridOf(i), zones: [{ ...zone(i), cell: '' }], state,
-    reason: state === 'offline' ? reasons[i % 5] : state === 'degraded' ? ['frozen', 'dark', 'covered'][i % 3] : undefined,
+    reason: state === 'offline' ? reasons[i % 5] : state === 'degraded' ? ['frozen', 'dark', 'covered', 'moved', 'blurred'][i % 5] : undefined,
     detail: state === 'offline' ? 'dial tcp 10.12.8.7:554: i/o timeout' : undefined,
     since: ago(4000 + i * 60), last_sample: online ? ago(i % 17) : state === 'offline' ? ago(4000 + i * 60) : undefined,
     failures: state === 'offline' ? 12 : 0, next_try: state === 'offline' ? ago(-40) : undefined, skew_seconds: 0,
