@@ -219,8 +219,11 @@ func (m *flameMemory) burn(g *fireGrid, s *fireScratch, light float64, b *burnin
 		return v, lo, hi
 	}
 	for i := range s.cells {
-		_, lo, hi := heats(i)
 		s.label[i] = cellIdle
+		if s.cells[i].heat == 0 && m.Heat[2*i] == 0 && m.Heat[2*i+1] == 0 {
+			continue // as most are
+		}
+		_, lo, hi := heats(i)
 		switch {
 		case hi-lo >= liveRange:
 			s.label[i] = cellAlive

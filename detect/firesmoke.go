@@ -61,17 +61,6 @@ func (m *smokeMemory) fits(cells, veils int) bool {
 func (g *fireGrid) veils() int    { return g.veilCols() * (g.rows / veilPitch) }
 func (g *fireGrid) veilCols() int { return g.cols / veilPitch }
 
-// behind calls do for the cells of the zone that veil cell i takes in.
-func (g *fireGrid) behind(i int, do func(cell int)) {
-	cols := g.veilCols()
-	centre := (i/cols*veilPitch+veilPitch/2)*g.cols + i%cols*veilPitch + veilPitch/2
-	g.near(centre, veilReach, func(o int) {
-		if g.has(o) {
-			do(o)
-		}
-	})
-}
-
 // veilKind is how a veil cell compares with its clear sight.
 type veilKind uint8
 
@@ -125,11 +114,19 @@ func (m *smokeMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.D
 func (m *smokeMemory) compare(g *fireGrid, cells []cell, i int) veilCell {
 	var c veilCell
 	var n, sx, sy, sxx, syy, sxy float64
-	g.behind(i, func(o int) {
-		x, y := float64(m.Clear[o]), float64(cells[o].luma)
-		n, sx, sy, sxx, syy, sxy = n+1, sx+x, sy+y, sxx+x*x, syy+y*y, sxy+x*y
-		c.tint += float64(cells[o].tint)
-	})
+	cols := g.veilCols()
+	x0, y0 := i%cols*veilPitch+veilPitch/2, i/cols*veilPitch+veilPitch/2
+	for row := max(0, y0-veilReach); row <= min(y0+veilReach, g.rows-1); row++ {
+		for col := max(0, x0-veilReach); col <= min(x0+veilReach, g.cols-1); col++ {
+			o := row*g.cols + col
+			if !g.has(o) {
+				continue
+			}
+			x, y := float64(m.Clear[o]), float64(cells[o].luma)
+			n, sx, sy, sxx, syy, sxy = n+1, sx+x, sy+y, sxx+x*x, syy+y*y, sxy+x*y
+			c.tint += float64(cells[o].tint)
+		}
+	}
 	c.tint /= max(1, n)
 	mx, my := sx/max(1, n), sy/max(1, n)
 	vx, vy, cov := sxx/max(1, n)-mx*mx, syy/max(1, n)-my*my, sxy/max(1, n)-mx*my
