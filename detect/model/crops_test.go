@@ -44,8 +44,10 @@ func TestCropsSeeFarThings(t *testing.T) {
 	labelled(t, d.Classes(), func(_ string, p detect.Picture, want []truth) {
 		far, where := shrunk(p, 4, 1200, 300)
 		zone := inventory.Polygon{
-			{X: where.X, Y: where.Y}, {X: where.X + where.W, Y: where.Y},
-			{X: where.X + where.W, Y: where.Y + where.H}, {X: where.X, Y: where.Y + where.H},
+			{X: where.X, Y: where.Y},
+			{X: where.X + where.W, Y: where.Y},
+			{X: where.X + where.W, Y: where.Y + where.H},
+			{X: where.X, Y: where.Y + where.H},
 		}
 		crops := detect.Crops(zone, 1920, 1080, d.Side())
 		if len(crops) == 0 {
