@@ -21,13 +21,17 @@ const (
 	clockBands          = bands / 5        // which takes so many bands at most
 )
 
+// shadeLeast is what a change of light leaves of contrast: less is a cover.
+const shadeLeast = 0.15
+
 // limit is a threshold with hysteresis.
 type limit struct{ enter, leave float64 }
 
 var (
 	whiteShare  = limit{0.5, 0.4} // bright: of the picture, and so much more than usual
 	whiteMore   = limit{0.25, 0.15}
-	goneWhole   = limit{0.7, 0.4} // covered, of the view's blocks
+	goneWhole   = limit{0.5, 0.3}   // covered, of the view's blocks
+	goneMost    = limit{0.33, 0.25} // in part, and more than a camera that has moved leaves flat
 	gonePart    = limit{0.25, 0.15}
 	keptShare   = limit{0.5, 0.6} // where a view is known, flat is covered only if its edges are lost
 	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
@@ -179,7 +183,7 @@ func (h health) suspect(f facts) suspicion {
 		return suspicion{SceneDark, severity(f.mean, lightMean, 0), atOnce, false}
 	case over(SceneBright, f.white, whiteShare) && over(SceneBright, f.white-usual.White, whiteMore):
 		return suspicion{SceneBright, severity(f.white, whiteShare.leave, 1), soon, false}
-	case f.sharp < flatSharp && (!known || under(SceneCovered, f.kept, keptShare)), kin && over(SceneCovered, f.gone, goneWhole), h.Fault == SceneCovered && !known && f.sharp < clearSharp:
+	case f.sharp < flatSharp && (!known || under(SceneCovered, f.kept, keptShare)), known && over(SceneCovered, f.gone, goneWhole) && (f.kin || f.contrast < shadeLeast), h.Fault == SceneCovered && !known && f.sharp < clearSharp:
 		return suspicion{SceneCovered, 1, atOnce, false}
 	case h.Same >= frozenSamples && (h.Changed == 0 && still >= frozenSpan || still >= clockSpan):
 		return suspicion{SceneFrozen, 1, patience{}, false}
@@ -188,6 +192,8 @@ func (h health) suspect(f facts) suspicion {
 		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
 	case kin && over(SceneTorn, f.slipped, slippedRows):
 		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
+	case kin && over(SceneCovered, f.gone, goneMost):
+		return suspicion{SceneCovered, f.gone, slowly, true}
 	case kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), movedAgrees), f.away,
 		known && !kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), otherAgrees):
 		return suspicion{SceneMoved, severity(f.agrees(), movedAgrees.leave, 0), soon, false}
