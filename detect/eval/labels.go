@@ -49,7 +49,10 @@ type LabelledZone struct {
 	Kind  inventory.ZoneKind `yaml:"kind"`
 	Area  [][2]float64       `yaml:"area"`
 	Dwell float64            `yaml:"dwell"`
-	Notes string             `yaml:"notes"`
+	// Preset and Params as in an inventory.
+	Preset string            `yaml:"preset"`
+	Params map[string]string `yaml:"params"`
+	Notes  string            `yaml:"notes"`
 }
 
 // LabelledMoment is a happening, or a trap.
@@ -242,7 +245,7 @@ func (z LabelledZone) check(place string, seen map[string]bool, bad func(place, 
 }
 
 func (z LabelledZone) zone() inventory.Zone {
-	out := inventory.Zone{ID: z.ID, Name: z.Name, Kind: z.Kind, Dwell: duration(z.Dwell)}
+	out := inventory.Zone{ID: z.ID, Name: z.Name, Kind: z.Kind, Dwell: duration(z.Dwell), Preset: z.Preset, Params: z.Params}
 	for _, c := range z.Area {
 		out.Area = append(out.Area, inventory.Point{X: c[0], Y: c[1]})
 	}
