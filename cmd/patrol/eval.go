@@ -31,7 +31,7 @@ func faults() []detect.Fault {
 type evalFlags struct {
 	media, labels, output string
 	rules, groups, only   []string
-	jobs                  int
+	jobs, feed            int
 }
 
 func newEval() *cobra.Command {
@@ -58,6 +58,7 @@ missed or false as pictures.`,
 	p.StringSliceVar(&f.rules, "rule", nil, "count only these kinds of findings and scene faults")
 	p.StringSliceVar(&f.groups, "group", nil, "run only these sources: clip, degraded, standing, rendered")
 	p.StringSliceVar(&f.only, "source", nil, "run only sources whose name holds one of these texts")
+	p.IntVar(&f.feed, "feed", 0, "also run so many of the rendered camera-days that the labels plan, those held out first")
 	p.IntVar(&f.jobs, "jobs", 1, "sources at a time; more than 1 blurs the cost of the stages")
 	return cmd
 }
@@ -68,6 +69,8 @@ func (f *evalFlags) check() error {
 		return usageError{errors.New("--media and --labels are required")}
 	case !slices.Contains([]string{"text", "json", "html"}, f.output):
 		return usageError{fmt.Errorf("no such output %q (want text, json or html)", f.output)}
+	case f.feed < 0:
+		return usageError{fmt.Errorf("--feed %d: want 0 or more camera-days", f.feed)}
 	case f.jobs < 1:
 		return usageError{fmt.Errorf("--jobs %d: want 1 or more", f.jobs)}
 	}
@@ -152,7 +155,7 @@ func (f *evalFlags) sources() ([]eval.Source, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: no labels there (want a file NAME.yaml for each clip)", f.labels)
 	}
-	media := eval.Media{Dir: f.media, ZoneKinds: inventory.ZoneKinds()}
+	media := eval.Media{Dir: f.media, ZoneKinds: inventory.ZoneKinds(), Dwell: dwell}
 	var out []eval.Source
 	var errs []error
 	for _, file := range files {
@@ -165,6 +168,10 @@ func (f *evalFlags) sources() ([]eval.Source, error) {
 			}
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", file, err))
+	}
+	if f.feed > 0 {
+		days, err := rendered(f.labels, f.feed)
+		out, errs = append(out, days...), append(errs, err)
 	}
 	return out, errors.Join(errs...)
 }
