@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"reflect"
 	"time"
 
 	"videopatrol/cmd/citysim/feed"
@@ -14,24 +12,17 @@ import (
 	"videopatrol/detect"
 	"videopatrol/detect/eval"
 	"videopatrol/inventory"
-	"videopatrol/internal/strictyaml"
 )
 
 // rendered makes sources of at most n of the planned camera-days.
 func rendered(labels string, n int) ([]eval.Source, error) {
 	file := filepath.Join(labels, eval.PlanFile)
-	b, err := os.ReadFile(file)
+	var p eval.Plan
+	err := readStrict(file, &p, func() error { return p.Check() })
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no plan of camera-days there, as --feed wants", file)
 	}
 	if err != nil {
-		return nil, err
-	}
-	var p eval.Plan
-	if err := strictyaml.Unmarshal(b, &p); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, explainKeys(err, reflect.TypeFor[eval.Plan]()))
-	}
-	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	var out []eval.Source
