@@ -125,14 +125,12 @@ func (w *Watch) Explain(p Picture, received time.Time) (Explanation, error) {
 	}
 	blacken(p, w.config.Masks)
 	var err error
-	if e.Picture, err = w.drawn(p, e); err != nil || !e.Learned {
+	// A plane that is too slim for a picture cannot be shown.
+	if e.Picture, err = w.drawn(p, e); err != nil || !e.Learned || min(w.ground.w, w.ground.h) < MinSide {
 		return e, err
 	}
 	ground := grey(w.ground.w, w.ground.h, func(i int) byte { return byte(w.ground.mean[i] >> 8) })
 	ground.FullRange = p.FullRange
-	if ground.Check() != nil {
-		return e, nil // too slim to be shown
-	}
 	e.Background, err = w.drawn(ground, e)
 	return e, err
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"videopatrol/internal/strictyaml"
 	"videopatrol/detect"
 	"videopatrol/detect/eval"
 	"videopatrol/detect/opencv"
+	"videopatrol/internal/strictyaml"
 	"videopatrol/inventory"
 )
 
