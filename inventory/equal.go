@@ -20,7 +20,7 @@ func (z Zone) Equal(o Zone) bool {
 	same := z.Position == nil && o.Position == nil ||
 		z.Position != nil && o.Position != nil && *z.Position == *o.Position
 	return same && z.ID == o.ID && z.Name == o.Name && z.Kind == o.Kind && z.Dwell == o.Dwell &&
-		z.Preset == o.Preset && maps.Equal(z.Params, o.Params) && slices.Equal(z.Perspective, o.Perspective) &&
+		z.Preset == o.Preset && z.View == o.View && maps.Equal(z.Params, o.Params) && slices.Equal(z.Perspective, o.Perspective) &&
 		slices.Equal(z.Area, o.Area) && slices.EqualFunc(z.Hours, o.Hours, Hours.Equal)
 }
 

@@ -170,6 +170,7 @@ type ZoneView struct {
 	Perspective  []inventory.Ruler `json:"perspective,omitempty" doc:"none, or two rulers: how tall a standing person appears whose feet are at y"`
 	Preset       string            `json:"preset,omitempty" doc:"the zone's rules; those of its kind where it is left out"`
 	Params       map[string]string `json:"params,omitempty" doc:"parameters of the rules that the zone overrides"`
+	View         int               `json:"view,omitempty" doc:"where a camera that turns must look for the zone to be seen; 1, or none, is what it looked at first"`
 }
 
 // CameraView is a camera with what is known of it now. It carries no address

@@ -130,7 +130,7 @@ func (s *Server) view(e entry, st streams.Status, now time.Time) CameraView {
 		}
 		zone := ZoneView{
 			ID: z.ID, Name: z.Name, Kind: z.Kind, Area: area, Cell: z.Cell, DwellSeconds: z.Dwell.Seconds(),
-			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params,
+			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params, View: z.View,
 		}
 		for _, h := range z.Hours {
 			zone.Hours = append(zone.Hours, h.String())

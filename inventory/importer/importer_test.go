@@ -204,6 +204,7 @@ func TestFaults(t *testing.T) {
 		{"zones", `[{"id":"a","kind":"fire_lane","area":[[0,0],[1,0],[1,1.1]]}]`, "polygon", "point 3 lies outside"},
 		{"zones", `[{"id":"a","kind":"fire_lane","area":[[0,0],[1,1],[1,0],[0,1]]}]`, "crossing", "crosses"},
 		{"zones", `[{"id":"a","kind":"fire_lane","dwell":"long",` + p3 + `}]`, "zone_dwell", "20s"},
+		{"zones", `[{"id":"a","kind":"fire_lane","view":-1,` + p3 + `}]`, "zone_view", "at most 6"},
 		{"zones", `[{"id":"a","kind":"fire_lane","lat":30,` + p3 + `}]`, "position", "both"},
 		{"zones", `[{"id":"a","kind":"fire_lane","hours":["25:00-26:00"],` + p3 + `}]`, "zone_hours", "25:00"},
 		{"zones", `[{"id":"a","kind":"fire_lane","perspective":[{"y":0.4,"height":0.1}],` + p3 + `}]`, "zone_perspective", "two rulers"},

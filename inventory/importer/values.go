@@ -258,7 +258,11 @@ type zoneCell struct {
 	Perspective []inventory.Ruler `json:"perspective,omitempty"`
 	Preset      string            `json:"preset,omitempty"`
 	Params      inventory.Params  `json:"params,omitempty"`
+	View        int               `json:"view,omitempty"`
 }
+
+// maxView bounds the views of a camera that turns.
+const maxView = 6
 
 func setZones(d *draft, s string) *fault {
 	var cells []zoneCell
@@ -291,7 +295,7 @@ func setZones(d *draft, s string) *fault {
 }
 
 func (c zoneCell) zone(crs geo.CRS) (inventory.Zone, *fault) {
-	z := inventory.Zone{ID: c.ID, Kind: c.Kind, Area: c.Area, Perspective: c.Perspective, Preset: c.Preset, Params: c.Params}
+	z := inventory.Zone{ID: c.ID, Kind: c.Kind, Area: c.Area, Perspective: c.Perspective, Preset: c.Preset, Params: c.Params, View: c.View}
 	if !idPattern.MatchString(c.ID) {
 		return z, faultf("zone_id", "an id is 1 to 64 letters, digits, dots, underscores or hyphens")
 	}
@@ -300,6 +304,9 @@ func (c zoneCell) zone(crs geo.CRS) (inventory.Zone, *fault) {
 	}
 	if err := z.CheckPerspective(); err != nil {
 		return z, faultf("zone_perspective", "%s", err.Error())
+	}
+	if c.View < 0 || c.View > maxView {
+		return z, faultf("zone_view", "view says where a camera that turns must look: 1 is what it looked at first, at most %d", maxView)
 	}
 	if len(c.Params) > maxParams {
 		return z, faultf("zone_params", "a zone has at most %d parameters", maxParams)
@@ -420,7 +427,7 @@ func zonesCell(c inventory.Camera) string {
 	for i, z := range c.Zones {
 		cells[i] = zoneCell{
 			ID: z.ID, Name: z.Name, Kind: z.Kind, Area: z.Area, Dwell: duration(z.Dwell),
-			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params,
+			Perspective: z.Perspective, Preset: z.Preset, Params: z.Params, View: z.View,
 		}
 		if z.Position != nil {
 			cells[i].Lat, cells[i].Lon = &z.Position.Lat, &z.Position.Lon

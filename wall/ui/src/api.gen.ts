@@ -970,8 +970,13 @@ export interface components {
         };
         Scene: {
             fault: string;
+            light?: string;
             /** Format: double */
             luma: number;
+            /** Format: int64 */
+            preset?: number;
+            /** Format: double */
+            severity?: number;
             /** Format: double */
             sharp: number;
             /** Format: date-time */
@@ -1137,6 +1142,11 @@ export interface components {
             perspective?: components["schemas"]["Ruler"][];
             /** @description the zone's rules; those of its kind where it is left out */
             preset?: string;
+            /**
+             * Format: int64
+             * @description where a camera that turns must look for the zone to be seen; 1, or none, is what it looked at first
+             */
+            view?: number;
         };
     };
     responses: never;
