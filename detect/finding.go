@@ -181,6 +181,8 @@ type Config struct {
 	Invalid string `json:"invalid,omitempty"`
 	// Interval is the time between samples.
 	Interval time.Duration `json:"interval"`
+	// Tier is how much the camera matters when a model has no time for all.
+	Tier inventory.Tier `json:"tier,omitempty"`
 	// TimeZone is the site's, as an IANA name, for arming hours.
 	TimeZone string `json:"time_zone"`
 	// Running are the conditions that the record says still run; a watch

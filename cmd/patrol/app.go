@@ -22,6 +22,7 @@ import (
 	"videopatrol/alerts/evidence"
 	alertsql "videopatrol/alerts/sqlstore"
 	"videopatrol/detect"
+	"videopatrol/detect/model"
 	"videopatrol/detect/worker"
 	"videopatrol/inventory"
 	"videopatrol/inventory/sqldb"
@@ -318,8 +319,19 @@ func (a *app) openStreams(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	command := []string{self, "worker"}
+	var looked func(model.Counts)
+	if path := a.cfg.Detect.Model; path != "" {
+		f, err := model.Load(path)
+		if err != nil {
+			return fmt.Errorf("detect.model: %w (patrol model check tells more)", err)
+		}
+		a.log.Info("objects are looked for", "model", f.Manifest.Name, "file", path)
+		command = append(command, "--model", path, "--onnxruntime", a.cfg.Detect.ONNXRuntime)
+		looked = model.NewMetrics(a.registry).Add
+	}
 	a.pool, err = worker.New(worker.Options{
-		Command: []string{self, "worker"}, Workers: a.cfg.Detect.Workers, Timeout: time.Duration(a.cfg.Detect.Timeout),
+		Command: command, Looked: looked, Workers: a.cfg.Detect.Workers, Timeout: time.Duration(a.cfg.Detect.Timeout),
 		MediaMemory: int64(a.cfg.Patrol.MediaMemory) / 2, StillMemory: stillMemory, Isolation: worker.Isolation(a.cfg.Detect.Isolation),
 		Reporter:      detect.ReporterFunc(a.engine.Observe),
 		Verdict:       func(v streams.Verdict) { a.manager.Report(v) },
@@ -520,7 +532,7 @@ func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []d
 		}
 		config := detect.Config{
 			Camera: c.ID, Zones: c.Zones, Masks: c.Masks, Interval: interval,
-			TimeZone: a.cfg.Site.TimeZone, Running: conditions[c.ID],
+			TimeZone: a.cfg.Site.TimeZone, Running: conditions[c.ID], Tier: c.Patrol.Tier,
 		}
 		var err error
 		if config.Rules, err = a.presets.RulesOf(c.Zones); err != nil {

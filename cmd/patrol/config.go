@@ -99,6 +99,10 @@ type DetectConfig struct {
 	Isolation string   `yaml:"isolation"`
 	// Rules is a file of rule presets, over the built-in ones.
 	Rules string `yaml:"rules"`
+	// Model is an ONNX file that finds objects; "" means that none are looked
+	// for. ONNXRuntime is the file of that library; "" means the usual places.
+	Model       string `yaml:"model"`
+	ONNXRuntime string `yaml:"onnxruntime"`
 }
 
 // CanaryConfig is the gateway's own synthetic camera.

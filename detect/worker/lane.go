@@ -149,6 +149,9 @@ func (l *lane) judge(ctx context.Context, t turn) {
 	}
 	l.child.stderr.reset()
 	a, err := l.child.see(l.request(opSee, t), l.o.Timeout)
+	if err == nil && a.Looks != nil && l.o.Looked != nil {
+		l.o.Looked(*a.Looks)
+	}
 	switch {
 	case errors.Is(err, errUnsendable):
 		l.skip(t, whyConfig, streams.ReasonConfig, err.Error())

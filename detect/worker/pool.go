@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"videopatrol/detect"
+	"videopatrol/detect/model"
 	"videopatrol/streams"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	// 256 MiB. Every worker has an equal part of it, but no less than one
 	// sample of 8 MiB; beyond it its oldest samples go.
 	MediaMemory int64
+	// Looked hears what models were asked; nil means that nobody wants to know.
+	Looked func(model.Counts)
 	// StillMemory caps the bytes of the cameras' newest key units, and of the
 	// pictures made of them, that are kept for Still. Every worker has an equal
 	// part of it; beyond it the oldest go. While it is above 0 a Result brings

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"videopatrol/detect"
+	"videopatrol/detect/model"
 	"videopatrol/streams"
 )
 
@@ -83,6 +84,8 @@ type answer struct {
 	// Dropped: the watch failed over this sample and is gone; the next one
 	// starts from the parent's checkpoint, so that no finding is lost.
 	Dropped bool `json:"dropped,omitempty"`
+	// Looks are what a model was asked since the last answer.
+	Looks *model.Counts `json:"looks,omitempty"`
 	// Explanation comes beside a result that holds nothing else.
 	Explanation *detect.Explanation `json:"explanation,omitempty"`
 	Sizes       answerSizes         `json:"sizes"`

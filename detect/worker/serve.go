@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"videopatrol/detect"
+	"videopatrol/detect/model"
 	"videopatrol/streams"
 )
 
@@ -52,6 +53,9 @@ type ServeOptions struct {
 	// Decoder and NewWatcher are required.
 	Decoder    detect.Decoder
 	NewWatcher func(detect.Config) (Watcher, error)
+	// Looks returns what a model was asked since it was last called; nil where
+	// there is none.
+	Looks func() model.Counts
 	// CheckpointEvery is how often at most a camera's memory goes to the
 	// parent while no condition begins or ends; 0 means 50 s, so that at any
 	// usual interval none is older than a minute.
@@ -179,6 +183,11 @@ func (s *server) serve(in io.Reader, out io.Writer, h hello) error {
 			return fmt.Errorf("read a request: %w", err)
 		}
 		a = s.handle(q)
+		if s.o.Looks != nil {
+			if c := s.o.Looks(); len(c.Asked) > 0 || c.Batches > 0 {
+				a.Looks = &c
+			}
+		}
 	}
 }
 
