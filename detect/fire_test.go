@@ -276,6 +276,9 @@ func quietClips(tb testing.TB) []played {
 // Fire is found in the burning house and in no quiet clip, and with the
 // classifier as a witness no worse than without it.
 func TestFireOnClips(t *testing.T) {
+	if raced {
+		t.Skip("measured without the race detector: make test does so, too")
+	}
 	all := append(burningClips(t), quietClips(t)...)
 	var alone, joined tally
 	for _, p := range all {

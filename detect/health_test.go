@@ -224,6 +224,9 @@ func watchFor(t *testing.T, f reeled, shot footage, from learnt, k degrade.Kind,
 
 // Scene health finds every fault of degraded real clips and invents none.
 func TestHealthOfDegradedClips(t *testing.T) {
+	if raced {
+		t.Skip("measured without the race detector: make test does so, too")
+	}
 	films := reportedOn
 	if os.Getenv("PATROL_CHOOSE") != "" { // to choose thresholds by
 		films = chosenOn
