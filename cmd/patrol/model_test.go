@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"videopatrol/detect/model/modeltest"
@@ -57,10 +58,10 @@ func TestModelPullAndCheck(t *testing.T) {
 	if err != nil {
 		t.Skipf("no model (set PATROL_MEDIA to the folder that holds model/nanodet_m_416_2022nov.onnx): %v", err)
 	}
-	var broken bool
+	var broken atomic.Bool
 	mirror := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		b := onnx
-		if broken {
+		if broken.Load() {
 			b = bytes.ToUpper(onnx)
 		}
 		_, _ = w.Write(b)
@@ -75,14 +76,14 @@ func TestModelPullAndCheck(t *testing.T) {
 	pull := func() (string, string, int) {
 		return patrolModel(t, "pull", "nanodet-m-416", "--dir", models, "--from", mirror.URL+"/m.onnx", "--ca", ca)
 	}
-	broken = true
+	broken.Store(true)
 	if _, stderr, code := pull(); code != 1 || !strings.Contains(stderr, "they are thrown away") {
 		t.Errorf("other bytes: exit %d: %s", code, stderr)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("other bytes are kept")
 	}
-	broken = false
+	broken.Store(false)
 	if stdout, stderr, code := pull(); code != 0 || !strings.Contains(stdout, "licence Apache-2.0") {
 		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
 	}
