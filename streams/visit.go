@@ -118,11 +118,13 @@ func (l *loop) shake(ctx context.Context, t Target, r Receiver) (Session, error)
 	defer cancel(nil)
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
-		if l.m.schedule.waits(l.host) && l.host.lives(time.Now()) {
+		switch {
+		case hurried.Err() != nil: // it was over while this looked
+		case l.m.schedule.waits(l.host) && l.host.lives(time.Now()):
 			cancel(errHurried)
-			return
+		default:
+			timer.Reset(time.Second)
 		}
-		timer.Reset(time.Second)
 	})
 	timer.Reset(holdsUp)
 	defer timer.Stop()
