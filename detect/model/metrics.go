@@ -24,7 +24,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		asked: f.NewCounterVec(opts("object_looks_total", "Looks that rules wanted of a model."), []string{"tier"}),
 		dropped: f.NewCounterVec(opts("object_looks_dropped_total",
-			"Looks that the model did not get to, by why: full (too many wait), late (past the deadline), share (models have had their share of the time)."),
+			"Looks that the model did not get to, by why: full (too many wait), late (past the deadline), share (models have had their share of the time), fault (the model failed)."),
 			[]string{"tier", "why"}),
 		batches: f.NewCounter(opts("object_batches_total", "Groups of looks that were handed to a model at once.")),
 		busy:    f.NewCounter(opts("object_seconds_total", "Time that models took.")),

@@ -25,10 +25,11 @@ const (
 	DropFull  Drop = "full"  // more wait than may, and the others matter more
 	DropLate  Drop = "late"  // its deadline passed
 	DropShare Drop = "share" // models have had their share of the time, and its tier comes last
+	DropFault Drop = "fault" // the model failed over it
 )
 
 // Drops lists every reason.
-func Drops() []Drop { return []Drop{DropFull, DropLate, DropShare} }
+func Drops() []Drop { return []Drop{DropFull, DropLate, DropShare, DropFault} }
 
 // Request is a look that somebody asks for.
 type Request struct {
@@ -277,6 +278,9 @@ func (q *Queue) look(batch []*waiter) {
 			w.done <- answer{found: found[i]}
 		}
 	case len(batch) == 1:
+		q.mu.Lock()
+		q.counts.drop(batch[0].Tier, DropFault)
+		q.mu.Unlock()
 		batch[0].done <- answer{err: err}
 	default:
 		for _, w := range batch {

@@ -262,14 +262,17 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("%v, %v", problems, err)
 	}
 	want := `
-# HELP patrol_object_looks_dropped_total Looks that the model did not get to, by why: full (too many wait), late (past the deadline), share (models have had their share of the time).
+# HELP patrol_object_looks_dropped_total Looks that the model did not get to, by why: full (too many wait), late (past the deadline), share (models have had their share of the time), fault (the model failed).
 # TYPE patrol_object_looks_dropped_total counter
+patrol_object_looks_dropped_total{tier="high",why="fault"} 0
 patrol_object_looks_dropped_total{tier="high",why="full"} 0
 patrol_object_looks_dropped_total{tier="high",why="late"} 0
 patrol_object_looks_dropped_total{tier="high",why="share"} 0
+patrol_object_looks_dropped_total{tier="low",why="fault"} 0
 patrol_object_looks_dropped_total{tier="low",why="full"} 2
 patrol_object_looks_dropped_total{tier="low",why="late"} 0
 patrol_object_looks_dropped_total{tier="low",why="share"} 0
+patrol_object_looks_dropped_total{tier="normal",why="fault"} 0
 patrol_object_looks_dropped_total{tier="normal",why="full"} 0
 patrol_object_looks_dropped_total{tier="normal",why="late"} 0
 patrol_object_looks_dropped_total{tier="normal",why="share"} 0
