@@ -140,6 +140,9 @@ type gatewayOptions struct {
 	// dials is made to allow it with room to spare, as whoever asks for so many
 	// would. 0 leaves the default.
 	often float64
+	// byClock leaves the schedule alone to say when a camera is looked at: scenes
+	// that stir hasten nothing, so that two runs can be compared by their samples.
+	byClock bool
 }
 
 // dialsFor is the dial budget of a bench, for each sample that is wanted.
@@ -150,6 +153,9 @@ func (o gatewayOptions) config(data string) string {
 	var patrol []string
 	if o.mode != "" && o.mode != "auto" {
 		patrol = append(patrol, "mode: "+o.mode)
+	}
+	if o.byClock {
+		patrol = append(patrol, "stir: false")
 	}
 	if o.oneHost {
 		patrol = append(patrol, fmt.Sprintf("dials_per_host: %d", DefaultConfig().Patrol.Dials))
