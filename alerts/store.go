@@ -12,6 +12,10 @@ type Store interface {
 	// Write runs fn in one transaction: all of it is durable when Write
 	// returns nil, none of it when it returns an error. fn may run again.
 	Write(ctx context.Context, fn func(tx Tx) error) error
+	// Along returns a context under which the next write of any store over
+	// the same database that commits also ran fn, in the same transaction;
+	// arrived tells whether one did.
+	Along(ctx context.Context, fn func(tx Tx) error) (along context.Context, arrived func() bool)
 
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	Running(ctx context.Context) ([]detect.Condition, error)
