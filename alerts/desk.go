@@ -61,8 +61,8 @@ func (e *Engine) Along(ctx context.Context, row AuditRow, change func(context.Co
 	if err := checkAudit(row); err != nil {
 		return err
 	}
-	along, arrived := e.store.Along(ctx, func(tx Tx) error { return addAudit(ctx, tx, row) })
-	if err := change(along); err != nil || arrived() {
+	arrived, err := e.store.Along(ctx, func(tx Tx) error { return addAudit(ctx, tx, row) }, change)
+	if err != nil || arrived {
 		return err
 	}
 	return e.Record(ctx, row)

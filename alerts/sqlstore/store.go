@@ -52,21 +52,23 @@ func New(ctx context.Context, db *sqldb.DB, node string) (*Store, error) {
 
 // Write runs fn in one transaction.
 func (s *Store) Write(ctx context.Context, fn func(alerts.Tx) error) error {
-	var own error
-	err := s.db.Write(ctx, func(t *sqldb.Tx) error {
-		own = fn(auditTx{tx{t}, s.node})
-		return own
-	})
-	if err != nil && own == nil && ctx.Err() == nil {
+	return unwritten(s.db.Write(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) }))
+}
+
+// unwritten makes alerts.ErrUnwritten of what the database could not write.
+func unwritten(err error) error {
+	if errors.Is(err, sqldb.ErrNotWritten) || errors.Is(err, sqldb.ErrClosed) {
 		return fmt.Errorf("%w: %w", alerts.ErrUnwritten, err)
 	}
 	return err
 }
 
-// Along returns a context under which the next write to the same database that
-// commits, whoever's it is, also ran fn; arrived tells whether one did.
-func (s *Store) Along(ctx context.Context, fn func(alerts.Tx) error) (along context.Context, arrived func() bool) {
-	return s.db.Along(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) })
+// Along runs change; the first write to the same database under its context
+// that commits, whichever store's it is, also ran fn.
+func (s *Store) Along(ctx context.Context, fn func(alerts.Tx) error, change func(context.Context) error) (arrived bool, err error) {
+	along, gone := s.db.Along(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) })
+	err = change(along)
+	return gone(), unwritten(err)
 }
 
 // read runs fn in one transaction that sees one state of the record.
