@@ -60,53 +60,48 @@ const carryBatch = 1000
 // beginAudit begins the node's chain with its first row, and carries the rows
 // into it that were written before there was a chain.
 func (s *Store) beginAudit(ctx context.Context) error {
-	for {
-		var left int64
-		err := s.db.Write(ctx, func(t *sqldb.Tx) (err error) {
-			left, err = auditTx{tx{t}, s.node}.begin(ctx)
+	for carried := carryBatch; carried == carryBatch; {
+		if err := s.db.Write(ctx, func(t *sqldb.Tx) (err error) {
+			if err = (auditTx{tx{t}, s.node}).begin(ctx); err != nil {
+				return err
+			}
+			carried, err = auditTx{tx{t}, s.node}.carry(ctx)
 			return err
-		})
-		if err != nil || left == 0 {
+		}); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// begin returns how many rows are still to be carried.
-func (t auditTx) begin(ctx context.Context) (left int64, err error) {
-	err = t.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit`).Scan(&left)
-	if err != nil {
-		return 0, err
-	}
-	fresh, err := t.ExecContext(ctx, `INSERT INTO audit_heads (node, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (node) DO NOTHING`,
+// begin writes the first row of a chain that has none, and what it says of
+// the rows that are to be carried.
+func (t auditTx) begin(ctx context.Context) error {
+	added, err := t.ExecContext(ctx, `INSERT INTO audit_heads (node, seq, hash) VALUES ($1, 0, $2) ON CONFLICT (node) DO NOTHING`,
 		t.node, make([]byte, len(audit.Hash{})))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if n, err := fresh.RowsAffected(); err != nil {
-		return 0, err
-	} else if n > 0 {
-		first := audit.First(t.node)
-		first.At = t.Now()
-		if err := t.link(ctx, first); err != nil {
-			return 0, err
-		}
-		if left > 0 {
-			carried := alerts.AuditRow{
-				At: t.Now(), By: alerts.System, Action: "chain_carry", Object: "node/" + t.node,
-				Detail: fmt.Sprintf("the %d rows that follow were written before there was a chain: until now nothing guarded them", left),
-			}
-			if err := t.link(ctx, carried); err != nil {
-				return 0, err
-			}
-		}
+	if n, err := added.RowsAffected(); err != nil || n == 0 {
+		return err
 	}
-	carried, err := t.carry(ctx)
-	return left - carried, err
+	first := audit.First(t.node)
+	first.At = t.Now()
+	if err := t.link(ctx, first); err != nil {
+		return err
+	}
+	var old int64
+	if err := t.QueryRowContext(ctx, `SELECT COUNT(*) FROM audit`).Scan(&old); err != nil || old == 0 {
+		return err
+	}
+	return t.link(ctx, alerts.AuditRow{
+		At: t.Now(), By: alerts.System, Action: "chain_carry", Object: "node/" + t.node,
+		Detail: fmt.Sprintf("the %d rows that follow were written before there was a chain: until now nothing guarded them", old),
+	})
 }
 
 // carry moves the oldest rows of before the chain into it, and counts them.
-func (t auditTx) carry(ctx context.Context) (int64, error) {
+func (t auditTx) carry(ctx context.Context) (int, error) {
 	old, err := sqldb.All(ctx, t.Tx, scanAudit, `SELECT '', seq, at, made_by, action, object, purpose, client, detail
 		FROM audit ORDER BY seq LIMIT $1`, carryBatch)
 	if err != nil || len(old) == 0 {
@@ -117,7 +112,7 @@ func (t auditTx) carry(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 	}
-	return int64(len(old)), t.exec(ctx, `DELETE FROM audit WHERE seq <= $1`, old[len(old)-1].Seq)
+	return len(old), t.exec(ctx, `DELETE FROM audit WHERE seq <= $1`, old[len(old)-1].Seq)
 }
 
 // errHash says that a hash in the database is none. Who writes stops there;
