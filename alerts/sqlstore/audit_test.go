@@ -176,7 +176,7 @@ func TestCarried(t *testing.T) {
 			if err := s.Exec(t.Context(), `DELETE FROM audit_rows`, `DELETE FROM audit_heads`,
 				`INSERT INTO audit (seq, at, made_by, action, object, purpose, client, detail)
 					WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2345)
-					SELECT i, i * 1000000, 'wang', 'view', 'camera/1', 'patrol', '::1', '' FROM n`); err != nil {
+					SELECT i, CAST(i AS BIGINT) * 1000000, 'wang', 'view', 'camera/1', 'patrol', '::1', '' FROM n`); err != nil {
 				t.Fatal(err)
 			}
 			s = open(t, address)
