@@ -205,15 +205,18 @@ func TestFaults(t *testing.T) {
 // with it where it cuts the tail off: that only the copy tells.
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
-	const tries = 10_000
+	tries := 10_000
+	if testing.Short() {
+		tries = 1000
+	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	whole := newRecord(60)
+	whole := newRecord(20)
 	found := map[string]int{}
-	for n := range tries {
+	for n := 0; n < tries; n++ {
 		rows, at, head := slices.Clone(whole.rows), whole.at, whole.head
-		// The copy vouches for row 60: whatever is broken is broken before it.
+		// The copy vouches for row 20, the last: whatever is broken is broken before it.
 		how, i := "", r.IntN(len(rows))
 		switch r.IntN(5) {
 		case 0:
@@ -246,12 +249,12 @@ func TestRandomFaults(t *testing.T) {
 			relink(rows, 0)
 			head = headOf(rows)
 		}
-		if slices.Equal(rows, whole.rows) {
-			t.Fatalf("try %d (%s) broke nothing", n, how)
+		if len(rows) >= len(whole.rows) && slices.Equal(rows[:len(whole.rows)], whole.rows) && headOf(rows) == head {
+			n-- // nothing is broken: at most a row came after the newest checkpoint, as rows do
+			continue
 		}
 		_, err := record{rows, at, whole.copied, head}.verify(1 + r.IntN(70))
-		var fault *audit.Fault
-		if !errors.As(err, &fault) {
+		if _, ok := errors.AsType[*audit.Fault](err); !ok {
 			t.Fatalf("seed %d, try %d: %s at %d was not found: %v", seed, n, how, i, err)
 		}
 		found[how]++

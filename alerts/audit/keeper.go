@@ -123,8 +123,9 @@ func (k *Keeper) sign(ctx context.Context, stopping bool) error {
 		return err
 	}
 	k.metrics.stands(head.Seq, sealed)
-	now := k.o.Clock()
-	if !Due(head.Seq-sealed, now.Sub(k.signed), k.o.Rows, k.o.Every) && !(stopping && head.Seq > sealed) {
+	now, unsealed := k.o.Clock(), head.Seq-sealed
+	due := Due(unsealed, now.Sub(k.signed), k.o.Rows, k.o.Every) || stopping && unsealed > 0
+	if !due {
 		return nil
 	}
 	if err := k.o.Ledger.AddCheckpoint(ctx, Sign(k.o.Key, head, now)); err != nil {

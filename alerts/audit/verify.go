@@ -85,7 +85,7 @@ type source struct {
 }
 
 func (v *verifier) fault(seq int64, format string, args ...any) error {
-	return &Fault{v.Chain.Node, seq, fmt.Sprintf(format, args...)}
+	return &Fault{v.Node, seq, fmt.Sprintf(format, args...)}
 }
 
 // part takes the next part of the chain.
@@ -159,12 +159,12 @@ func (v *verifier) row(r Row) error {
 		return v.fault(want, "the row is missing: the next one is %d", r.Seq)
 	case r.Seq < want:
 		return v.fault(want, "row %d stands in its place", r.Seq)
-	case r.Node != v.Chain.Node:
+	case r.Node != v.Node:
 		return v.fault(want, "the row belongs to node %q", r.Node)
 	case Link(v.Hash, r.AuditRow) != r.Hash:
 		return v.fault(want, "the row does not follow from the one before: either was changed")
 	case want == 1:
-		first := First(v.Chain.Node)
+		first := First(v.Node)
 		if first.At = r.At; r.AuditRow != first {
 			return v.fault(want, "the row is not the one that begins a chain of format %d", Format)
 		}
@@ -187,7 +187,7 @@ func (v *verifier) advance(s *source) error {
 // the same place.
 func (v *verifier) judge(last, c Checkpoint) error {
 	switch {
-	case c.Node != v.Chain.Node:
+	case c.Node != v.Node:
 		return v.fault(c.Seq, "its checkpoint is of node %q", c.Node)
 	case !c.Signed(v.Key):
 		return v.fault(c.Seq, "its checkpoint does not bear the node's signature: the checkpoint was changed, or the key is another one")
