@@ -186,6 +186,9 @@ func TestMountAway(t *testing.T) {
 		if got := metric(t, reg, "patrol_audit_copy_failures_total"); got < 10 {
 			t.Errorf("%v failures", got)
 		}
+		if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+			t.Errorf("%v, %v", problems, err)
+		}
 		m.be(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -225,9 +228,6 @@ func TestLedgerAway(t *testing.T) {
 			if got := metric(t, reg, name); got != want {
 				t.Errorf("%s %v, want %v", name, got, want)
 			}
-		}
-		if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
-			t.Errorf("%v, %v", problems, err)
 		}
 		stop()
 	})

@@ -331,3 +331,30 @@ func BenchmarkRecord(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkVerify reads a chain part by part and verifies it.
+func BenchmarkVerify(b *testing.B) {
+	const rows = 20_000
+	s := open(b, "sqlite:"+filepath.Join(b.TempDir(), "patrol.db"))
+	for from := 1; from < rows; from += 1000 {
+		if err := s.Write(b.Context(), func(tx alerts.Tx) error {
+			for i := from; i < min(from+1000, rows); i++ {
+				if err := tx.AddAudit(b.Context(), row(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		v, err := audit.Verify(audit.Chain{Node: "test", Key: publicKey, Parts: audit.Parts(func(after int64) (audit.Part, error) {
+			return s.AuditChain(b.Context(), "", after, 5000)
+		})})
+		if err != nil || v.Seq != rows {
+			b.Fatal(v, err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*rows/b.Elapsed().Seconds(), "rows/s")
+}
