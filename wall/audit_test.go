@@ -339,34 +339,46 @@ func TestNothingWithoutAudit(t *testing.T) {
 	}
 }
 
-// failures are the ways in which a record fails here.
-var failures = map[string]func(r *recorded){
-	"the audit cannot be written":    func(r *recorded) { r.broken.Store(true) },
-	"the database is read-only":      func(r *recorded) { r.exec(`PRAGMA query_only = 1`) },
-	"the table of the audit is gone": func(r *recorded) { r.exec(`DROP TABLE audit_rows`) },
+// failures are the ways in which a record fails here, and works again.
+var failures = []struct {
+	name       string
+	begin, end func(r *recorded)
+}{
+	{
+		"the audit cannot be written",
+		func(r *recorded) { r.broken.Store(true) }, func(r *recorded) { r.broken.Store(false) },
+	},
+	{
+		"the database is read-only",
+		func(r *recorded) { r.exec(`PRAGMA query_only = 1`) }, func(r *recorded) { r.exec(`PRAGMA query_only = 0`) },
+	},
+	{
+		"the table of the audit is gone",
+		func(r *recorded) { r.exec(`ALTER TABLE audit_rows RENAME TO gone`) }, func(r *recorded) { r.exec(`ALTER TABLE gone RENAME TO audit_rows`) },
+	},
 }
 
 func testAudited(t *testing.T, q tried) {
 	t.Helper()
 	r := newRecorded(t)
+	for _, f := range failures {
+		f.begin(r)
+		before := r.state()
+		refusedUnaudited(t, f.name, r.do(q))
+		after := r.state()
+		if after != before && !q.ends {
+			t.Errorf("%s, and yet something changed:\n%s\nbefore:\n%s", f.name, after, before)
+		}
+		if f.end(r); q.ends {
+			r = newRecorded(t)
+		}
+	}
 	before := r.rows()
 	if res := r.do(q); res.StatusCode >= 300 {
 		t.Fatalf("with an audit that works: %d %s", res.StatusCode, res.body)
 	}
 	if r.rows() == before {
 		t.Error("no audit row")
-	}
-	for name, fail := range failures {
-		r := newRecorded(t)
-		fail(r)
-		before := r.state()
-		refusedUnaudited(t, name, r.do(q))
-		if q.ends {
-			continue
-		}
-		if after := r.state(); after != before {
-			t.Errorf("%s, and yet something changed:\n%s\nbefore:\n%s", name, after, before)
-		}
 	}
 }
 

@@ -270,7 +270,7 @@ func printVerified(w io.Writer, v verified) error {
 		_, err := fmt.Fprintf(w, "node %s: %d rows hold, then the audit is broken\n", v.Node, v.Seq)
 		return err
 	}
-	fmt.Fprintf(w, "node %s: %d rows hold together; %d checkpoints vouch for the first %d\n", v.Node, v.Seq, v.Checkpoints, v.Sealed)
+	fmt.Fprintf(w, "node %s: %d rows hold together; signed checkpoints vouch for the first %d (%d compared)\n", v.Node, v.Seq, v.Sealed, v.Checkpoints)
 	if !v.Trusted {
 		fmt.Fprintln(w, "the key is the gateway's own word: give the one that was kept elsewhere by --key")
 	}
