@@ -257,54 +257,60 @@ func TestRandomTampering(t *testing.T) {
 	}
 	found := map[string]int{}
 	columns := []string{"made_by", "action", "object", "purpose", "client", "detail", "node"}
-	for n := range tries {
-		how, withCopy := "", r.IntN(2) == 0
-		i := 1 + r.IntN(rows)
-		p, err := s.Tampered(t.Context(), func(exec func(string, ...any) error) error {
-			switch r.IntN(8) {
-			case 0:
-				how = "edit"
-				return exec(`UPDATE audit_rows SET `+columns[r.IntN(len(columns))]+` = 'x' WHERE seq = $1`, i)
-			case 1:
-				how = "edit of the time"
-				return exec(`UPDATE audit_rows SET at = at + $1 WHERE seq = $2`, 1+r.IntN(1e6), i)
-			case 2:
-				how = "edit of the hash"
-				hash := make([]byte, 1+r.IntN(40))
-				return exec(`UPDATE audit_rows SET hash = $1 WHERE seq = $2`, hash, i)
-			case 3:
-				how = "removal"
-				return exec(`DELETE FROM audit_rows WHERE seq >= $1 AND seq < $2`, i, i+1+r.IntN(3))
-			case 4:
-				how = "insertion"
-				return exec(`INSERT INTO audit_rows SELECT node, $1, at, made_by, action, object, purpose, client, detail, hash FROM audit_rows WHERE seq = $2`,
-					rows+1+r.IntN(2), i)
-			case 5:
-				how = "swap"
-				j := 1 + (i+r.IntN(rows-1))%rows
-				return errors.Join(exec(`UPDATE audit_rows SET seq = 0 WHERE seq = $1`, i),
-					exec(`UPDATE audit_rows SET seq = $1 WHERE seq = $2`, i, j), exec(`UPDATE audit_rows SET seq = $1 WHERE seq = 0`, j))
-			case 6:
-				how = "tail cut"
-				return exec(`DELETE FROM audit_rows WHERE seq >= $1`, i)
-			default:
-				how, withCopy = "tail, head and checkpoints cut", true
-				return errors.Join(exec(`DELETE FROM audit_rows WHERE seq >= $1`, i), exec(`DELETE FROM audit_checkpoints WHERE seq >= $1`, i),
-					exec(`UPDATE audit_heads SET seq = $1 - 1, hash = COALESCE((SELECT hash FROM audit_rows WHERE seq = $2 - 1), hash)`, i, i))
+	if err := s.Tampering(t.Context(), func(try func(func(sqlstore.Exec) error) (audit.Part, error)) {
+		for n := range tries {
+			how, withCopy := "", r.IntN(2) == 0
+			i := 1 + r.IntN(rows)
+			p, err := try(func(exec sqlstore.Exec) error {
+				switch r.IntN(8) {
+				case 0:
+					how = "edit"
+					return exec(`UPDATE audit_rows SET `+columns[r.IntN(len(columns))]+` = 'x' WHERE seq = $1`, i)
+				case 1:
+					how = "edit of the time"
+					return exec(`UPDATE audit_rows SET at = at + $1 WHERE seq = $2`, 1+r.IntN(1e6), i)
+				case 2:
+					how = "edit of the hash"
+					hash := make([]byte, 1+r.IntN(40))
+					return exec(`UPDATE audit_rows SET hash = $1 WHERE seq = $2`, hash, i)
+				case 3:
+					how = "removal"
+					return exec(`DELETE FROM audit_rows WHERE seq >= $1 AND seq < $2`, i, i+1+r.IntN(3))
+				case 4:
+					how = "insertion"
+					return exec(`INSERT INTO audit_rows SELECT node, $1, at, made_by, action, object, purpose, client, detail, hash FROM audit_rows WHERE seq = $2`,
+						rows+1+r.IntN(2), i)
+				case 5:
+					how = "swap"
+					j := 1 + (i+r.IntN(rows-1))%rows
+					return errors.Join(exec(`UPDATE audit_rows SET seq = 0 WHERE seq = $1`, i),
+						exec(`UPDATE audit_rows SET seq = $1 WHERE seq = $2`, i, j), exec(`UPDATE audit_rows SET seq = $1 WHERE seq = 0`, j))
+				case 6:
+					how = "tail cut"
+					return exec(`DELETE FROM audit_rows WHERE seq >= $1`, i)
+				default:
+					how, withCopy = "tail, head and checkpoints cut", true
+					return errors.Join(exec(`DELETE FROM audit_rows WHERE seq >= $1`, i), exec(`DELETE FROM audit_checkpoints WHERE seq >= $1`, i),
+						exec(`UPDATE audit_heads SET seq = $1 - 1, hash = COALESCE((SELECT hash FROM audit_rows WHERE seq = $2 - 1), hash)`, i, i))
+				}
+			})
+			if err != nil {
+				t.Errorf("seed %d, try %d: %s at %d: %v", seed, n, how, i, err)
+				return
 			}
-		})
-		if err != nil {
-			t.Fatalf("seed %d, try %d: %s at %d: %v", seed, n, how, i, err)
+			c := audit.Chain{Node: "test", Key: publicKey, Parts: audit.Parts(func(int64) (audit.Part, error) { return p, nil })}
+			if withCopy {
+				c.Copies = []iter.Seq2[audit.Checkpoint, error]{copies}
+			}
+			_, err = audit.Verify(c)
+			if _, ok := errors.AsType[*audit.Fault](err); !ok {
+				t.Errorf("seed %d, try %d: %s at %d was not found: %v", seed, n, how, i, err)
+				return
+			}
+			found[how]++
 		}
-		c := audit.Chain{Node: "test", Key: publicKey, Parts: audit.Parts(func(int64) (audit.Part, error) { return p, nil })}
-		if withCopy {
-			c.Copies = []iter.Seq2[audit.Checkpoint, error]{copies}
-		}
-		_, err = audit.Verify(c)
-		if _, ok := errors.AsType[*audit.Fault](err); !ok {
-			t.Fatalf("seed %d, try %d: %s at %d was not found: %v", seed, n, how, i, err)
-		}
-		found[how]++
+	}); err != nil {
+		t.Fatal(err)
 	}
 	if v, err := verify(t, s, "test", 1000); err != nil || v.Seq != rows {
 		t.Errorf("nothing was to stay: %+v, %v", v, err)

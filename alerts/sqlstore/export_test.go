@@ -8,23 +8,22 @@ import (
 	"videopatrol/inventory/sqldb"
 )
 
-// Tampered returns the chain as it would be after somebody changed the
-// database, which nobody does.
-func (s *Store) Tampered(ctx context.Context, tamper func(exec func(query string, args ...any) error) error) (p audit.Part, err error) {
-	undo := errors.New("undone")
-	err = s.db.Write(ctx, func(t *sqldb.Tx) error {
-		if err := tamper(func(query string, args ...any) error { return tx{t}.exec(ctx, query, args...) }); err != nil {
-			return err
-		}
-		if p, err = (tx{t}).auditChain(ctx, s.node, 0, 1<<30); err != nil {
-			return err
-		}
-		return undo
+// Exec is one statement of somebody who can write to the database.
+type Exec func(query string, args ...any) error
+
+// Tampering hands try to fn. try returns the chain as it is once a person has
+// changed the database, and takes the change back.
+func (s *Store) Tampering(ctx context.Context, fn func(try func(tamper func(Exec) error) (audit.Part, error))) error {
+	return s.db.Write(ctx, func(t *sqldb.Tx) error {
+		exec := func(query string, args ...any) error { return tx{t}.exec(ctx, query, args...) }
+		fn(func(tamper func(Exec) error) (p audit.Part, err error) {
+			if err = errors.Join(exec(`SAVEPOINT tamper`), tamper(exec)); err == nil {
+				p, err = tx{t}.auditChain(ctx, s.node, 0, 1<<30)
+			}
+			return p, errors.Join(err, exec(`ROLLBACK TO SAVEPOINT tamper`), exec(`RELEASE SAVEPOINT tamper`))
+		})
+		return nil
 	})
-	if errors.Is(err, undo) {
-		err = nil
-	}
-	return p, err
 }
 
 // Exec runs statements as somebody does who can write to the database.
