@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One node's audit, oldest first, with hashes and signed checkpoints */
+        get: operations["read-audit-chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public key that signs this node's audit */
+        get: operations["get-audit-key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cameras": {
         parameters: {
             query?: never;
@@ -505,6 +539,23 @@ export interface components {
             /** @enum {string} */
             role: "officer" | "dispatcher" | "admin" | "auditor" | "sre";
         };
+        AuditChainPage: {
+            /** @description signed, of these rows; with the last page also those of rows that are gone */
+            checkpoints: components["schemas"]["Checkpoint"][];
+            /** @description where the chain stands */
+            head: components["schemas"]["Head"];
+            /**
+             * Format: int64
+             * @description ask for rows after this one; left out: there are no more
+             */
+            next?: number;
+            rows: components["schemas"]["Row"][];
+        };
+        AuditKey: {
+            /** @description Ed25519 public key, base64 */
+            key: string;
+            node: string;
+        };
         AuditPage: {
             /**
              * Format: int64
@@ -520,6 +571,7 @@ export interface components {
             by: string;
             client?: string;
             detail?: string;
+            node?: string;
             object: string;
             purpose?: string;
             /** Format: int64 */
@@ -635,6 +687,15 @@ export interface components {
              */
             last_at?: string;
             ok: boolean;
+        };
+        Checkpoint: {
+            /** Format: date-time */
+            at: string;
+            hash: string;
+            node: string;
+            /** Format: int64 */
+            seq: number;
+            signature: string;
         };
         CoverageReport: {
             /**
@@ -753,6 +814,12 @@ export interface components {
             /** @enum {string} */
             level: "city" | "town" | "cell" | "subcell";
             name: string;
+        };
+        Head: {
+            hash: string;
+            node: string;
+            /** Format: int64 */
+            seq: number;
         };
         ImportReject: {
             column?: string;
@@ -946,6 +1013,20 @@ export interface components {
         };
         RevisionList: {
             revisions: components["schemas"]["Revision"][];
+        };
+        Row: {
+            action: string;
+            /** Format: date-time */
+            at: string;
+            by: string;
+            client?: string;
+            detail?: string;
+            hash: string;
+            node?: string;
+            object: string;
+            purpose?: string;
+            /** Format: int64 */
+            seq: number;
         };
         RuleExplanation: {
             kind: string;
@@ -1177,6 +1258,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "read-audit-chain": {
+        parameters: {
+            query?: {
+                /** @description left out: this one */
+                node?: string;
+                /** @description only rows after this one; next of the page before */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChainPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-audit-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditKey"];
                 };
             };
             /** @description Error */
