@@ -3,10 +3,10 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -15,18 +15,47 @@ const (
 	// its commit because of those behind it.
 	groupSize = 256
 	groupTime = 50 * time.Millisecond
-	// cachedStatements bounds the prepared statements that the writer keeps.
-	cachedStatements = 256
+	// tries bounds how often a group runs before it is given up.
+	tries = 5
 )
 
 var errAborted = errors.New("write function panicked or left its goroutine")
 
+// connection is the writer's one connection: it begins, runs and commits one
+// transaction at a time, and opens itself again when it was thrown away. After
+// an error that is not a statement's own it must be rolled back.
+type connection interface {
+	begin(ctx context.Context) error
+	exec(ctx context.Context, query string, args []any) (sql.Result, error)
+	query(ctx context.Context, query string, args []any) (*sql.Rows, error)
+	queryRow(ctx context.Context, query string, args []any) *sql.Row
+	// later runs a statement at the latest with the commit: its error is that
+	// of a later call.
+	later(ctx context.Context, query string, args []any) error
+	// try runs one write of a group so that it fails alone. own is what the
+	// write said, err that the transaction is lost. Where careful is not set
+	// it may also return errTogether: run the whole group anew, and carefully.
+	try(ctx context.Context, careful bool, run func() error) (own, err error)
+	// commit returns nil when all is on disk, ErrUnknown when that is not
+	// known, and any other error when nothing is.
+	commit(ctx context.Context) error
+	// rollback gives the transaction up, and the connection if need be.
+	rollback(ctx context.Context)
+	// again tells whether the group may succeed when it runs once more.
+	again(err error) bool
+	close() error
+}
+
+// errTogether says that a write failed and took its neighbours along.
+var errTogether = errors.New("a write failed and took its group along")
+
 // write is one caller's wish to write. The caller and the writer take turns:
 // the writer offers the turn, the caller runs its function and hands it back.
 type write struct {
-	turn    chan *writer // closed without a value when the turn never comes
-	back    chan error
-	outcome chan error
+	turn chan connection // closed once err is the outcome
+	back chan error
+	err  error
+	gone bool // its caller takes no further turn
 }
 
 // writer commits groups of writes over its one connection. Everything but the
@@ -35,17 +64,13 @@ type writer struct {
 	// queue has no buffer: a write that is still waiting can be withdrawn by
 	// its caller, one that was taken always gets an outcome.
 	queue   chan *write
-	pool    *sql.DB
+	conn    connection
 	metrics *metrics
 	log     *slog.Logger
-
-	conn  *sql.Conn // nil until needed, and after a commit that failed
-	stmts map[string]*sql.Stmt
 }
 
-func newWriter(pool *sql.DB, m *metrics, log *slog.Logger) *writer {
-	pool.SetMaxOpenConns(1)
-	return &writer{queue: make(chan *write), pool: pool, metrics: m, log: log, stmts: map[string]*sql.Stmt{}}
+func newWriter(conn connection, m *metrics, log *slog.Logger) *writer {
+	return &writer{queue: make(chan *write), conn: conn, metrics: m, log: log}
 }
 
 func (w *writer) run(closing <-chan struct{}) {
@@ -59,140 +84,92 @@ func (w *writer) run(closing <-chan struct{}) {
 	}
 }
 
-// group runs first and those that wait behind it in one transaction.
+// group runs first and those that wait behind it in one transaction, and
+// answers them all.
 func (w *writer) group(first *write) {
-	var answers []func(error)
-	begun := time.Now()
 	// A group is nobody's: no caller's context may end it.
 	ctx := context.Background()
-	err := w.begin(ctx)
-	next := first
-	for err == nil && next != nil {
-		var own error
-		own, err = w.one(ctx, next)
-		answers = append(answers, answer(next, own))
-		if next = nil; len(answers) < groupSize && time.Since(begun) < groupTime {
+	begun := time.Now()
+	members := []*write{first}
+	err := w.attempt(ctx, false, func(i int) *write {
+		if i == len(members) && i < groupSize && time.Since(begun) < groupTime {
 			select {
-			case next = <-w.queue:
+			case wr := <-w.queue:
+				members = append(members, wr)
 			default:
 			}
 		}
-	}
-	if next != nil { // taken, but its turn never came
-		close(next.turn)
-		answers = append(answers, answer(next, nil))
+		return at(members, i)
+	})
+	for n := 1; n < tries && err != nil && (errors.Is(err, errTogether) || w.conn.again(err)); n++ {
+		if !errors.Is(err, errTogether) {
+			pause(n)
+		}
+		err = w.attempt(ctx, true, func(i int) *write { return at(members, i) })
 	}
 	if err == nil {
-		start := time.Now()
-		err = w.exec(ctx, "COMMIT")
-		w.metrics.commit(time.Since(start), len(answers), err)
-	}
-	if err != nil {
-		w.discard()
-		err = fmt.Errorf("nothing was written: %w", err)
-		w.log.Error("database write failed", "error", err, "writes", len(answers))
-	}
-	for _, a := range answers {
-		a(err)
-	}
-}
-
-// answer gives a write its outcome: the group's error, else its own.
-func answer(wr *write, own error) func(error) {
-	return func(group error) {
-		if group != nil {
-			wr.outcome <- group
-			return
+		w.metrics.written(len(members))
+	} else {
+		if !errors.Is(err, ErrUnknown) {
+			err = fmt.Errorf("nothing was written: %w", err)
 		}
-		wr.outcome <- own
+		w.log.Error("database write failed", "error", err, "writes", len(members))
 	}
-}
-
-// one gives a write its turn inside a savepoint. own is what its function
-// said; err means that the whole group is lost.
-func (w *writer) one(ctx context.Context, wr *write) (own, err error) {
-	if err := w.exec(ctx, "SAVEPOINT one"); err != nil {
-		close(wr.turn)
-		return nil, err
-	}
-	wr.turn <- w
-	if own = <-wr.back; own != nil {
-		if err := w.exec(ctx, "ROLLBACK TO SAVEPOINT one"); err != nil {
-			// SQLite rolls the whole transaction back by itself when, for
-			// one, the disk is full: the function's own error says why.
-			return own, errors.Join(own, err)
-		}
-	}
-	return own, w.exec(ctx, "RELEASE SAVEPOINT one")
-}
-
-func (w *writer) begin(ctx context.Context) error {
-	if w.conn == nil {
-		conn, err := w.pool.Conn(ctx)
+	for _, wr := range members {
 		if err != nil {
-			return err
+			wr.err = err
 		}
-		w.conn = conn
+		close(wr.turn)
 	}
-	return w.exec(ctx, "BEGIN IMMEDIATE")
 }
 
-func (w *writer) exec(ctx context.Context, query string) error {
-	st, err := w.stmt(ctx, query)
-	if err != nil {
+// attempt runs the members of a group, from the first until next has no more,
+// in one transaction.
+func (w *writer) attempt(ctx context.Context, careful bool, next func(i int) *write) error {
+	if err := w.conn.begin(ctx); err != nil {
+		w.conn.rollback(ctx)
 		return err
 	}
-	_, err = st.ExecContext(ctx)
+	for i := 0; ; i++ {
+		wr := next(i)
+		if wr == nil {
+			break
+		}
+		if wr.gone {
+			continue
+		}
+		own, err := w.conn.try(ctx, careful, func() error { return w.give(wr) })
+		if err != nil {
+			w.conn.rollback(ctx)
+			return err
+		}
+		wr.err = own
+	}
+	start := time.Now()
+	err := w.conn.commit(ctx)
+	w.metrics.commit(time.Since(start), err)
+	if err != nil {
+		w.conn.rollback(ctx)
+	}
 	return err
 }
 
-// statement is a prepared statement that the writer keeps and closes itself.
-type statement interface {
-	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+// give gives a write its turn and returns what its function said.
+func (w *writer) give(wr *write) error {
+	wr.turn <- w.conn
+	err := <-wr.back
+	wr.gone = errors.Is(err, errAborted)
+	return err
 }
 
-// stmt prepares a statement once for the connection's life.
-func (w *writer) stmt(ctx context.Context, query string) (statement, error) {
-	if st := w.stmts[query]; st != nil {
-		return st, nil
+func at(members []*write, i int) *write {
+	if i < len(members) {
+		return members[i]
 	}
-	if len(w.stmts) >= cachedStatements {
-		w.forget()
-	}
-	st, err := w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	w.stmts[query] = st
-	return st, nil
+	return nil
 }
 
-func (w *writer) forget() {
-	for _, st := range w.stmts {
-		_ = st.Close()
-	}
-	clear(w.stmts)
-}
-
-// discard throws the connection away, and with it whatever state a failed
-// transaction left behind.
-func (w *writer) discard() {
-	if w.conn == nil {
-		return
-	}
-	w.forget()
-	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = w.conn.Close()
-	w.conn = nil
-}
-
-func (w *writer) close() error {
-	w.forget()
-	var err error
-	if w.conn != nil {
-		err = w.conn.Close()
-	}
-	return errors.Join(err, w.pool.Close())
+// pause keeps two writers that were in each other's way from meeting again.
+func pause(try int) {
+	<-time.After(time.Duration(try*try) * time.Duration(10+rand.IntN(20)) * time.Millisecond)
 }
