@@ -65,9 +65,9 @@ var _ alerts.Tx = tx{}
 // Now is when the transaction takes place.
 func (t tx) Now() time.Time { return t.Tx.Now }
 
+// exec runs a statement whose outcome nobody asks for.
 func (t tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := t.ExecContext(ctx, query, args...)
-	return err
+	return t.Later(ctx, query, args...)
 }
 
 // count takes the next number of a counter.
@@ -202,7 +202,7 @@ func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]alerts.Au
 			a.At = sqldb.Time(at)
 			return a, err
 		}, `SELECT seq, at, made_by, action, object, purpose, client, detail FROM audit
-			WHERE $1 = 0 OR seq < $2 ORDER BY seq DESC LIMIT $3`, before, before, limit)
+			WHERE CAST($1 AS BIGINT) = 0 OR seq < $2 ORDER BY seq DESC LIMIT $3`, before, before, limit)
 	})
 }
 

@@ -1,0 +1,285 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"videopatrol/inventory/sqldb"
+	"videopatrol/inventory/sqldb/sqldbtest"
+)
+
+// TestTwoWriters: two gateways write to one database, each what it read
+// before, and lose nothing of each other's.
+func TestTwoWriters(t *testing.T) {
+	t.Parallel()
+	address := sqldbtest.URL(t, "postgres")
+	const callers, each = 8, 25
+	var wg sync.WaitGroup
+	for gateway := range 2 {
+		db := open(t, sqldb.Options{URL: address})
+		for caller := range callers {
+			wg.Go(func() {
+				for i := range each {
+					if err := db.Write(t.Context(), insert(t.Context(), fmt.Sprint(gateway, caller, i))); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if got := names(t, open(t, sqldb.Options{URL: address})); len(got) != 2*callers*each {
+		t.Errorf("%d rows of %d", len(got), 2*callers*each)
+	}
+}
+
+// TestMigrateAtOnce: gateways that start together migrate once.
+func TestMigrateAtOnce(t *testing.T) {
+	t.Parallel()
+	address := sqldbtest.URL(t, "postgres")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { open(t, sqldb.Options{URL: address}) })
+	}
+	wg.Wait()
+}
+
+// TestRunsAgain: what another program may cause, and a connection that goes
+// before the commit, is the caller's business no more than his neighbours'.
+func TestRunsAgain(t *testing.T) {
+	for name, statement := range map[string]string{
+		"serialization": `DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$`,
+		"deadlock":      `DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$`,
+		"lost":          `SELECT pg_terminate_backend(pg_backend_pid())`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, ctx := open(t, sqldb.Options{URL: sqldbtest.URL(t, "postgres")}), t.Context()
+			runs := 0
+			errs := together(t, db, later(ctx, "a"), func(tx *sqldb.Tx) error {
+				if runs++; runs < 3 {
+					if _, err := tx.ExecContext(ctx, statement); err != nil {
+						return fmt.Errorf("wrapped: %w", err)
+					}
+				}
+				return insert(ctx, "b")(tx)
+			}, insert(ctx, "c"))
+			if err := errors.Join(errs...); err != nil {
+				t.Error(err)
+			}
+			wantNames(t, db, "first", "a", "b", "c")
+			if runs != 3 {
+				t.Errorf("ran %d times", runs)
+			}
+		})
+	}
+	t.Run("for ever", func(t *testing.T) {
+		t.Parallel()
+		db := open(t, sqldb.Options{URL: sqldbtest.URL(t, "postgres")})
+		err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$`)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "nothing was written") {
+			t.Errorf("got %v", err)
+		}
+		if err := db.Write(t.Context(), insert(t.Context(), "next")); err != nil {
+			t.Error(err)
+		}
+		wantNames(t, db, "next")
+	})
+}
+
+// together runs writes that are in one group, behind a first one, whose error
+// comes first.
+func together(t *testing.T, db *sqldb.DB, fns ...func(*sqldb.Tx) error) []error {
+	t.Helper()
+	errs := make([]error, 1+len(fns))
+	var wg sync.WaitGroup
+	begun, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	wg.Go(func() {
+		errs[0] = db.Write(t.Context(), func(tx *sqldb.Tx) error {
+			once.Do(func() {
+				close(begun)
+				<-release
+			})
+			return insert(t.Context(), "first")(tx)
+		})
+	})
+	<-begun
+	for i, fn := range fns {
+		wg.Go(func() { errs[1+i] = db.Write(t.Context(), fn) })
+		time.Sleep(20 * time.Millisecond) // until it waits
+	}
+	close(release)
+	wg.Wait()
+	return errs
+}
+
+// TestUnknown: an answer to the commit that does not arrive is neither success
+// nor failure.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	address, cut := cutter(t, sqldbtest.URL(t, "postgres"))
+	db, ctx := open(t, sqldb.Options{URL: address}), t.Context()
+	if err := db.Write(ctx, later(ctx, "before")); err != nil { // prepares the statements
+		t.Fatal(err)
+	}
+	err := db.Write(ctx, func(tx *sqldb.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM things`).Scan(&n); err != nil {
+			return err
+		}
+		cut.Store(true)
+		return later(ctx, "unknown")(tx)
+	})
+	if !errors.Is(err, sqldb.ErrUnknown) || strings.Contains(err.Error(), "nothing was written") {
+		t.Errorf("got %v, want ErrUnknown", err)
+	}
+	cut.Store(false)
+	if err := db.Write(ctx, later(ctx, "after")); err != nil {
+		t.Errorf("the next write: %v", err)
+	}
+	wantNames(t, db, "before", "unknown", "after")
+}
+
+// cutter stands between a gateway and its server. Once cut, it passes on what
+// the gateway says and hangs up instead of passing on the answer.
+func cutter(t *testing.T, address string) (string, *atomic.Bool) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cut atomic.Bool
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("unix", socket)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all.Go(func() {
+				_, _ = io.Copy(server, client)
+				_ = server.Close()
+			})
+			all.Go(func() {
+				defer client.Close()
+				b := make([]byte, 1<<16)
+				for {
+					n, err := server.Read(b)
+					if err != nil || cut.Load() {
+						return
+					}
+					if _, err := client.Write(b[:n]); err != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		all.Wait()
+	})
+	u.Host = listener.Addr().String()
+	u.RawQuery = "sslmode=disable&user=patrol"
+	return u.String(), &cut
+}
+
+// TestOpenRefusesServers: a server that would answer too early, or garble.
+func TestOpenRefusesServers(t *testing.T) {
+	t.Parallel()
+	address := sqldbtest.URL(t, "postgres")
+	for options, want := range map[string]string{
+		"-c synchronous_commit=off": "set fsync and synchronous_commit to on",
+	} {
+		_, err := sqldb.Open(t.Context(), sqldb.Options{URL: address + "&options=" + url.PathEscape(options)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", options, err, want)
+		}
+	}
+}
+
+// TestLaterMany: more statements than are kept back at once.
+func TestLaterMany(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, address string) {
+		t.Helper()
+		db, ctx := open(t, sqldb.Options{URL: address}), t.Context()
+		if err := db.Write(ctx, func(tx *sqldb.Tx) error {
+			for i := range 1000 {
+				if err := later(ctx, fmt.Sprint(i))(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(names(t, db)); n != 1000 {
+			t.Errorf("%d rows", n)
+		}
+		// The last of them fails, and a neighbour has nothing to do with it.
+		errs := together(t, db, func(tx *sqldb.Tx) error {
+			return errors.Join(later(ctx, "x")(tx), later(ctx, "7")(tx))
+		}, later(ctx, "y"))
+		if errs[0] != nil || errs[1] == nil || errs[2] != nil {
+			t.Errorf("errors %v, want one for the duplicate", errs)
+		}
+		got := names(t, db)
+		if n := len(got); n != 1002 || got[1000] != "first" || got[1001] != "y" {
+			t.Errorf("%d rows, at the end %q", n, got[1000:])
+		}
+	})
+}
+
+// TestReadersSeeOneState: what commits while a reader reads is not there for
+// it, and a migration does not wait for it.
+func TestReadersSeeOneState(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, address string) {
+		t.Helper()
+		db, ctx := open(t, sqldb.Options{URL: address}), context.Background()
+		count := func(tx *sqldb.Tx) (n int) {
+			t.Helper()
+			if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM things`).Scan(&n); err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		if err := db.Read(ctx, func(tx *sqldb.Tx) error {
+			before := count(tx)
+			if err := db.Write(ctx, insert(ctx, "meanwhile")); err != nil {
+				return err
+			}
+			if n := count(tx); n != before {
+				t.Errorf("saw %d rows, then %d", before, n)
+			}
+			return db.Migrate(ctx, "other", fstest.MapFS{"sqlite/0001_other.sql": {Data: []byte("-- +goose Up\nCREATE TABLE other (id INTEGER PRIMARY KEY) STRICT;\n")}})
+		}); err != nil {
+			t.Error(err)
+		}
+		wantNames(t, db, "meanwhile")
+	})
+}
