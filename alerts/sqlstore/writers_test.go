@@ -20,6 +20,7 @@ func TestTwoWriters(t *testing.T) {
 }
 
 func testTwoWriters(t *testing.T, url string) {
+	t.Helper()
 	const callers, each = 4, 20
 	ctx, done := context.WithCancel(t.Context())
 	defer done()

@@ -53,12 +53,8 @@ func TestServer(t *testing.T) {
 
 // TestEndsWithItsParent kills a process that runs a server.
 func TestEndsWithItsParent(t *testing.T) {
-	dir, err := os.MkdirTemp("", "pgserver") // short, and open to the server's user
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o777); err != nil {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777); err != nil { // the server has a user of its own
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])

@@ -65,6 +65,7 @@ func open(tb testing.TB, o sqldb.Options) *sqldb.DB {
 func onEach(t *testing.T, test func(t *testing.T, url string)) {
 	t.Helper()
 	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
 		synctest.Test(t, func(t *testing.T) { test(t, url) })
 	})
 }
@@ -452,6 +453,7 @@ func TestKill(t *testing.T) {
 }
 
 func testKill(t *testing.T, url string) {
+	t.Helper()
 	for round := range 3 {
 		answered := runAndKill(t, url, 300)
 		db := open(t, sqldb.Options{URL: url})

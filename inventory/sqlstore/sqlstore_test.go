@@ -329,6 +329,7 @@ func TestPasswordStaysInside(t *testing.T) {
 }
 
 func testPasswordStaysInside(t *testing.T, url string) {
+	t.Helper()
 	db := openDB(t, url)
 	var log bytes.Buffer
 	s, err := sqlstore.New(t.Context(), sqlstore.Options{DB: db, Keys: [][]byte{key}, Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -39,10 +39,14 @@ lead_cells
 	cell text COLLATE "C" NOT NULL
 	raised_at bigint NOT NULL
 	lead text COLLATE "C" NOT NULL
+	state text COLLATE "C" NOT NULL DEFAULT ''::text
+	kind text COLLATE "C" NOT NULL DEFAULT ''::text
 	FOREIGN KEY (lead) REFERENCES leads(id) ON DELETE CASCADE
 	PRIMARY KEY (cell, raised_at, lead)
+	CREATE INDEX lead_cells_kind ON public.lead_cells USING btree (cell, kind, raised_at, lead)
 	CREATE INDEX lead_cells_lead ON public.lead_cells USING btree (lead)
 	CREATE UNIQUE INDEX lead_cells_pkey ON public.lead_cells USING btree (cell, raised_at, lead)
+	CREATE INDEX lead_cells_state ON public.lead_cells USING btree (cell, state, raised_at, lead, kind)
 
 lead_counters
 	name text COLLATE "C" NOT NULL
@@ -105,10 +109,11 @@ leads
 	UNIQUE (number)
 	PRIMARY KEY (id)
 	CREATE INDEX leads_camera ON public.leads USING btree (camera, raised_at, id)
+	CREATE INDEX leads_kind ON public.leads USING btree (canary, kind, raised_at, id)
 	CREATE INDEX leads_newest ON public.leads USING btree (canary, raised_at, id)
 	CREATE UNIQUE INDEX leads_number_key ON public.leads USING btree (number)
 	CREATE UNIQUE INDEX leads_pkey ON public.leads USING btree (id)
-	CREATE INDEX leads_state ON public.leads USING btree (canary, state, raised_at, id)
+	CREATE INDEX leads_state ON public.leads USING btree (canary, state, raised_at, id, kind)
 
 outbox
 	sink text COLLATE "C" NOT NULL

@@ -38,11 +38,15 @@ CREATE INDEX conditions_lead ON conditions (lead)
 CREATE TABLE lead_cells (
     cell      TEXT NOT NULL,
     raised_at INTEGER NOT NULL,
-    lead      TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE,
+    lead      TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE, state TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (cell, raised_at, lead)
 ) STRICT, WITHOUT ROWID
 
+CREATE INDEX lead_cells_kind ON lead_cells (cell, kind, raised_at, lead)
+
 CREATE INDEX lead_cells_lead ON lead_cells (lead)
+
+CREATE INDEX lead_cells_state ON lead_cells (cell, state, raised_at, lead, kind)
 
 CREATE TABLE lead_counters (
     name  TEXT PRIMARY KEY,
@@ -104,9 +108,11 @@ CREATE TABLE leads (
 
 CREATE INDEX leads_camera ON leads (camera, raised_at, id)
 
+CREATE INDEX leads_kind ON leads (canary, kind, raised_at, id)
+
 CREATE INDEX leads_newest ON leads (canary, raised_at, id)
 
-CREATE INDEX leads_state ON leads (canary, state, raised_at, id)
+CREATE INDEX leads_state ON leads (canary, state, raised_at, id, kind)
 
 CREATE TABLE outbox (
     sink       TEXT NOT NULL,
