@@ -30,12 +30,13 @@ var defaultConfig string
 
 // Config is the gateway's one strict file.
 type Config struct {
-	Site    SiteConfig    `yaml:"site"`
-	Data    string        `yaml:"data"`
-	Log     LogConfig     `yaml:"log"`
-	Wall    WallConfig    `yaml:"wall"`
-	Metrics MetricsConfig `yaml:"metrics"`
-	Key     SecretRef     `yaml:"key"`
+	Site     SiteConfig     `yaml:"site"`
+	Data     string         `yaml:"data"`
+	Database DatabaseConfig `yaml:"database"`
+	Log      LogConfig      `yaml:"log"`
+	Wall     WallConfig     `yaml:"wall"`
+	Metrics  MetricsConfig  `yaml:"metrics"`
+	Key      SecretRef      `yaml:"key"`
 	// Templates is a file of vendors' stream addresses.
 	Templates   string       `yaml:"templates"`
 	Patrol      PatrolConfig `yaml:"patrol"`
@@ -275,6 +276,9 @@ func (c Config) check() error {
 	if c.Data == "" {
 		bad("data", "a folder for the record, the evidence and the keys is required")
 	}
+	if err := c.Database.check(); err != nil {
+		bad("database", "%v", err)
+	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "no such level %q (want debug, info, warn or error)", c.Log.Level)
 	}
@@ -411,6 +415,9 @@ func (c Config) resolveSecrets() error {
 	}
 	if c.Key != "" {
 		try("key", c.Key)
+	}
+	if c.Database.Password != "" {
+		try("database.password", c.Database.Password)
 	}
 	for i, s := range c.Sinks {
 		for j, r := range s.Secrets {
