@@ -18,6 +18,9 @@ import (
 var (
 	// ErrClosed is returned by Write and Read once the database is closed.
 	ErrClosed = errors.New("database is closed")
+	// ErrNotWritten is returned by Write when the database, not the function,
+	// is why nothing is on disk.
+	ErrNotWritten = errors.New("nothing was written")
 	// ErrUnknown is returned by Write when the connection to PostgreSQL was
 	// lost while it committed: all of the write is on disk, or none of it.
 	ErrUnknown = errors.New("it is not known whether the write is on disk")

@@ -232,7 +232,7 @@ func TestCommitFailsForAll(t *testing.T) {
 			return err
 		}, func(*sqldb.Tx) error { return errors.New("mine") })
 		for _, err := range errs {
-			if err == nil || !strings.Contains(err.Error(), "nothing was written") {
+			if !errors.Is(err, sqldb.ErrNotWritten) {
 				t.Errorf("got %v, want the failed commit", err)
 			}
 		}

@@ -111,7 +111,7 @@ func (w *writer) group(first *write) {
 		w.metrics.written(len(members))
 	} else {
 		if !errors.Is(err, ErrUnknown) {
-			err = fmt.Errorf("nothing was written: %w", err)
+			err = fmt.Errorf("%w: %w", ErrNotWritten, err)
 		}
 		w.log.Error("database write failed", "error", err, "writes", len(members))
 	}
