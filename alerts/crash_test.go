@@ -77,9 +77,9 @@ func victim() int {
 	if err != nil {
 		return fail(err)
 	}
-	var work sync.WaitGroup
+	var work, moves sync.WaitGroup
 	work.Go(func() { _ = outbox.Run(ctx) })
-	work.Go(func() { moveAtRandom(ctx, engine, say) })
+	moves.Go(func() { moveAtRandom(ctx, engine, say) })
 
 	// The findings of one camera come in order, those of different cameras at
 	// the same time.
@@ -111,6 +111,7 @@ func victim() int {
 		close(q)
 	}
 	cameras.Wait()
+	moves.Wait()
 	for { // until the living sink knows everything
 		backlog, err := store.Backlog(ctx)
 		if err != nil {
@@ -132,7 +133,7 @@ type sinkFunc func(alerts.Notice) error
 
 func (f sinkFunc) Deliver(_ context.Context, n alerts.Notice) error { return f(n) }
 
-// moveAtRandom makes some steps, and stops early enough for a clean end.
+// moveAtRandom makes some steps.
 func moveAtRandom(ctx context.Context, e *alerts.Engine, say func(string, ...any)) {
 	for range 30 {
 		page, err := e.Leads(ctx, alerts.LeadQuery{Limit: 20})

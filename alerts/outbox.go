@@ -173,7 +173,7 @@ func (b *Outbox) wake() {
 func (b *Outbox) Run(ctx context.Context) error {
 	var queues sync.WaitGroup
 	for _, s := range b.o.Subscriptions {
-		q := &queue{b: b, sub: s, busy: map[string]bool{}, done: make(chan delivered)}
+		q := &queue{b: b, sub: s, busy: map[string]bool{}, done: make(chan delivered), recorded: make(chan recorded)}
 		queues.Go(func() { q.run(ctx) })
 	}
 	queues.Wait()
@@ -182,16 +182,18 @@ func (b *Outbox) Run(ctx context.Context) error {
 }
 
 // queue is one sink's. Its goroutine owns all of it; each delivery has a
-// goroutine of its own and comes back over done.
+// goroutine of its own and comes back over done, and so has the writing down
+// of its outcome, which comes back over recorded: several share a commit.
 type queue struct {
-	b       *Outbox
-	sub     Subscription
-	busy    map[string]bool // leads with a delivery under way
-	done    chan delivered
-	failed  int  // tries in a row that failed
-	proven  bool // the sink took a notice since the start
-	stopped bool
-	unread  bool // the record could not be read at the last try
+	b        *Outbox
+	sub      Subscription
+	busy     map[string]bool // leads with a delivery under way or to be recorded
+	done     chan delivered
+	recorded chan recorded
+	failed   int  // tries in a row that failed
+	proven   bool // the sink took a notice since the start
+	stopped  bool
+	unread   bool // the record could not be read at the last try
 	// hold is until when nothing is started because an outcome could not be
 	// recorded: the receiver would get the same notices over and over.
 	hold time.Time
@@ -201,6 +203,13 @@ type queue struct {
 type delivered struct {
 	notice Notice
 	err    error
+}
+
+// recorded is a delivery whose outcome is in the record, unless unwritten says
+// why not.
+type recorded struct {
+	delivered
+	unwritten error
 }
 
 func (q *queue) run(ctx context.Context) {
@@ -215,11 +224,18 @@ func (q *queue) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			for len(q.busy) > 0 {
-				q.settle(ctx, <-q.done)
+				select {
+				case d := <-q.done:
+					q.settle(ctx, d)
+				case r := <-q.recorded:
+					q.settled(ctx, r)
+				}
 			}
 			return
 		case d := <-q.done:
 			q.settle(ctx, d)
+		case r := <-q.recorded:
+			q.settled(ctx, r)
 		case <-q.b.wakes[q.sub.Name]:
 		case <-sleep.C:
 		}
@@ -273,28 +289,41 @@ func (q *queue) cannotRead(ctx context.Context, err error) time.Duration {
 	return retryDB
 }
 
-// settle records the outcome of a delivery. The receiver may have taken the
-// notice while the record did not: then it gets it again, with the same ID.
+// recordTime bounds how long an outcome is written down.
+const recordTime = 5 * time.Second
+
+// settle has the outcome of a delivery recorded. The receiver may have taken
+// the notice while the record does not: then it gets it again, with the same
+// ID.
 func (q *queue) settle(ctx context.Context, d delivered) {
-	delete(q.busy, d.notice.Lead.ID)
 	if d.err != nil && ctx.Err() != nil {
+		delete(q.busy, d.notice.Lead.ID)
 		return // cut short by the end of the process: not the sink's fault
 	}
 	s := q.judge(d)
-	// The outcome is recorded although ctx may have ended: that saves a repeat.
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := q.b.o.Store.Settle(record, s); err != nil {
-		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", err)
+	go func() {
+		// The outcome is recorded although ctx may have ended: that saves a
+		// repeat.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		q.recorded <- recorded{d, q.b.o.Store.Settle(ctx, s)}
+	}()
+}
+
+// settled goes on after the outcome of a delivery was recorded.
+func (q *queue) settled(ctx context.Context, r recorded) {
+	delete(q.busy, r.notice.Lead.ID)
+	if r.unwritten != nil {
+		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", r.unwritten)
 		q.rest = min(max(2*q.rest, retryDB), restDB)
 		q.hold = q.b.o.Clock().Add(q.rest)
 		return
 	}
 	q.rest = 0
-	if d.err != nil {
+	if r.err != nil {
 		q.failed++
 		if q.failed == downAfter {
-			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "error", d.err)
+			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "error", r.err)
 		}
 		return
 	}
@@ -303,7 +332,9 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	}
 	// Nor do those wait that failed before the gateway started anew.
 	if q.failed >= downAfter || !q.proven {
-		if err := q.b.o.Store.Hasten(record, q.sub.Name); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		if err := q.b.o.Store.Hasten(ctx, q.sub.Name); err != nil {
 			q.b.o.Log.Warn("outbox cannot hasten what waits", "sink", q.sub.Name, "error", err)
 		}
 	}
