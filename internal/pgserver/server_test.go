@@ -54,11 +54,14 @@ func TestServer(t *testing.T) {
 // TestEndsWithItsParent kills a process that runs a server.
 func TestEndsWithItsParent(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o777); err != nil { // the server has a user of its own
-		t.Fatal(err)
+	for _, d := range []string{filepath.Dir(dir), dir} { // the server has a user of its own
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), "PGSERVER_CHILD=1", "TMPDIR="+dir)
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
