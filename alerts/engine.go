@@ -137,7 +137,7 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	}
 	var out Outcome
 	var lead Lead
-	err = e.store.Write(ctx, func(tx Tx) error {
+	err = e.store.Fold(ctx, f.Key(), f.Began, func(tx Tx) error {
 		var err error
 		lead, out, err = e.fold(ctx, tx, f, sha)
 		return err

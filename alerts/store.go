@@ -13,6 +13,11 @@ type Store interface {
 	// returns nil, none of it when it returns an error. fn may run again.
 	Write(ctx context.Context, fn func(tx Tx) error) error
 
+	// Fold is Write by a function that begins with tx.Condition of the same
+	// key and began, and changes no other key's condition: the Store may read
+	// the conditions of many findings together.
+	Fold(ctx context.Context, key detect.ConditionKey, began time.Time, fn func(tx Tx) error) error
+
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	Running(ctx context.Context) ([]detect.Condition, error)
 

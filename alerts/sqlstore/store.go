@@ -46,6 +46,15 @@ func (s *Store) Write(ctx context.Context, fn func(alerts.Tx) error) error {
 	return s.db.Write(ctx, func(t *sqldb.Tx) error { return fn(tx{t}) })
 }
 
+// Fold runs fn, which begins with Condition, in one transaction.
+func (s *Store) Fold(ctx context.Context, key detect.ConditionKey, began time.Time, fn func(alerts.Tx) error) error {
+	ahead := sqldb.Ahead{
+		Key:   key.Camera + "\x00" + key.Zone + "\x00" + key.Rule,
+		Query: conditionQuery, Args: conditionArgs(key, began),
+	}
+	return s.db.WriteAhead(ctx, ahead, func(t *sqldb.Tx) error { return fn(tx{t}) })
+}
+
 // read runs fn in one transaction that sees one state of the record.
 func read[T any](ctx context.Context, s *Store, fn func(tx) (T, error)) (T, error) {
 	var v T
@@ -85,19 +94,24 @@ func (s *Store) Condition(ctx context.Context, key detect.ConditionKey, began ti
 	return read(ctx, s, func(t tx) (alerts.Folded, error) { return t.Condition(ctx, key, began) })
 }
 
+const conditionQuery = `
+	SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture,
+	       COALESCE(b.lead, '')
+	FROM conditions c
+	LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
+	WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`
+
+func conditionArgs(key detect.ConditionKey, began time.Time) []any {
+	return []any{sqldb.Micros(began), key.Camera, key.Zone, key.Rule}
+}
+
 func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (alerts.Folded, error) {
 	var f alerts.Folded
 	c := &f.Condition
 	var first, watched, seen int64
 	var ended sql.NullInt64
-	err := t.QueryRowContext(ctx, `
-		SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture,
-		       COALESCE(b.lead, '')
-		FROM conditions c
-		LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
-		WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`,
-		sqldb.Micros(began), key.Camera, key.Zone, key.Rule,
-	).Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.Known)
+	err := t.QueryRowContext(ctx, conditionQuery, conditionArgs(key, began)...).
+		Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.Known)
 	if errors.Is(err, sql.ErrNoRows) {
 		return alerts.Folded{}, nil
 	}

@@ -3,8 +3,10 @@ package sqldb
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,23 +41,86 @@ type pipeline struct {
 	*stdlib.Conn
 	limit  time.Duration
 	queued []*pgx.QueuedQuery
+	ready  *answer // to a query that may come; nil: none
+}
+
+// answer is what a query that was asked ahead came to.
+type answer struct {
+	query   string
+	args    []any
+	columns []string
+	rows    [][]driver.Value
 }
 
 // later keeps a statement back.
 func (p *pipeline) later(ctx context.Context, query string, args ...any) error {
-	values := make([]any, len(args))
-	for i, a := range args {
-		nv := driver.NamedValue{Ordinal: i + 1, Value: a}
-		if err := p.CheckNamedValue(&nv); err != nil {
-			return err
-		}
-		values[i] = nv.Value
+	values, err := p.convert(args)
+	if err != nil {
+		return err
 	}
 	p.queued = append(p.queued, &pgx.QueuedQuery{SQL: query, Arguments: values})
 	if len(p.queued) < longest {
 		return nil
 	}
 	return p.flush(ctx)
+}
+
+// convert makes arguments what database/sql would make them.
+func (p *pipeline) convert(args []any) ([]any, error) {
+	values := make([]any, len(args))
+	for i, a := range args {
+		nv := driver.NamedValue{Ordinal: i + 1, Value: a}
+		if err := p.CheckNamedValue(&nv); err != nil {
+			return nil, err
+		}
+		values[i] = nv.Value
+	}
+	return values, nil
+}
+
+// ask runs the queries of some writes, behind the statements that were kept
+// back, and keeps the answers with the writes.
+func (p *pipeline) ask(ctx context.Context, writes []*write) error {
+	before := len(p.queued)
+	for _, wr := range writes {
+		args, err := p.convert(wr.ahead.Args)
+		if err != nil {
+			return err
+		}
+		wr.ready = &answer{query: wr.ahead.Query, args: args}
+		p.queued = append(p.queued, &pgx.QueuedQuery{SQL: wr.ahead.Query, Arguments: args})
+	}
+	results := p.send(ctx)
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			break // Close tells of it too
+		}
+	}
+	var err error
+	for _, wr := range writes {
+		rows, e := results.Query()
+		if e != nil {
+			break
+		}
+		err = errors.Join(err, wr.ready.read(&pipelineRows{rows: rows}))
+	}
+	return errors.Join(err, results.Close())
+}
+
+// read reads all rows.
+func (a *answer) read(r *pipelineRows) error {
+	defer r.rows.Close()
+	a.columns = r.Columns()
+	for {
+		row := make([]driver.Value, len(a.columns))
+		switch err := r.Next(row); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		a.rows = append(a.rows, row)
+	}
 }
 
 // flush sends what was kept back.
@@ -114,6 +179,9 @@ func (p *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 
 // QueryContext runs a statement that returns rows.
 func (p *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if a := p.ready; a != nil && a.query == query && slices.Equal(a.args, values(args)) {
+		return &answerRows{answer: a}, nil
+	}
 	results, err := p.sendWith(ctx, query, values(args))
 	if err != nil {
 		return nil, err
@@ -221,6 +289,28 @@ func (r *pipelineRows) Next(dest []driver.Value) error {
 			return fmt.Errorf("column %s: %w", r.rows.FieldDescriptions()[i].Name, err)
 		}
 	}
+	return nil
+}
+
+// answerRows are the rows of an answer.
+type answerRows struct {
+	answer *answer
+	next   int
+}
+
+// Columns names the columns.
+func (r *answerRows) Columns() []string { return r.answer.columns }
+
+// Close ends the statement.
+func (*answerRows) Close() error { return nil }
+
+// Next reads a row.
+func (r *answerRows) Next(dest []driver.Value) error {
+	if r.next == len(r.answer.rows) {
+		return io.EOF
+	}
+	copy(dest, r.answer.rows[r.next])
+	r.next++
 	return nil
 }
 

@@ -122,6 +122,7 @@ type postgresConn struct {
 
 	kept  bool // the transaction holds the work of a write that went well
 	wrote bool // the write whose turn it is may have changed something
+	stale bool // what was read ahead may not hold any more
 }
 
 func (c *postgresConn) begin(ctx context.Context) error {
@@ -138,18 +139,48 @@ func (c *postgresConn) begin(ctx context.Context) error {
 		}
 		c.conn = conn
 	}
-	c.kept = false
+	c.kept, c.stale = false, true
 	return errors.Join(
 		c.pipe.later(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
 		c.pipe.later(ctx, "SELECT pg_advisory_xact_lock($1)", int64(writeLock)))
 }
 
-func (c *postgresConn) try(ctx context.Context, careful bool, run func() error) (own, err error) {
+// ahead asks all that is to be asked ahead in one round trip. Of the writes
+// with one key only the first gets an answer: it may change what the others
+// are to read.
+func (c *postgresConn) ahead(ctx context.Context, writes []*write) error {
+	asked := map[string]bool{}
+	var questions []*write
+	for _, wr := range writes {
+		if wr.ahead != nil && !asked[wr.ahead.Key] {
+			asked[wr.ahead.Key] = true
+			questions = append(questions, wr)
+		}
+	}
+	if len(questions) < 2 {
+		return nil // it costs the same later
+	}
+	if err := c.pipe.ask(ctx, questions); err != nil {
+		if !c.pipe.lost() && !c.again(err) {
+			return errTogether // whose fault it is will show
+		}
+		return c.orLost(err)
+	}
+	c.stale = false
+	return nil
+}
+
+func (c *postgresConn) try(ctx context.Context, careful bool, wr *write) (own, err error) {
 	if careful {
-		return c.tryCarefully(ctx, run)
+		return c.tryCarefully(ctx, wr)
 	}
 	c.wrote = false
-	own = run()
+	if !c.stale {
+		c.pipe.ready = wr.ready
+	}
+	own = wr.give(c)
+	c.pipe.ready = nil
+	c.stale = c.stale || c.wrote && wr.ahead == nil
 	switch {
 	case own == nil:
 		c.kept = true
@@ -165,11 +196,11 @@ func (c *postgresConn) try(ctx context.Context, careful bool, run func() error) 
 	return own, c.begin(ctx)
 }
 
-func (c *postgresConn) tryCarefully(ctx context.Context, run func() error) (own, err error) {
+func (c *postgresConn) tryCarefully(ctx context.Context, wr *write) (own, err error) {
 	if _, err := c.pipe.exec(ctx, "SAVEPOINT one", nil); err != nil {
 		return nil, c.orLost(err)
 	}
-	if own = run(); own == nil {
+	if own = wr.give(c); own == nil {
 		// Its last statements go along, and may fail.
 		_, own = c.pipe.exec(ctx, "RELEASE SAVEPOINT one", nil)
 	}

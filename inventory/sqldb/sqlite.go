@@ -106,11 +106,14 @@ func (c *sqliteConn) begin(ctx context.Context) error {
 	return c.later(ctx, "BEGIN IMMEDIATE", nil)
 }
 
-func (c *sqliteConn) try(ctx context.Context, _ bool, run func() error) (own, err error) {
+// ahead has nothing to gain here either.
+func (*sqliteConn) ahead(context.Context, []*write) error { return nil }
+
+func (c *sqliteConn) try(ctx context.Context, _ bool, wr *write) (own, err error) {
 	if err := c.later(ctx, "SAVEPOINT one", nil); err != nil {
 		return nil, err
 	}
-	if own = run(); own != nil {
+	if own = wr.give(c); own != nil {
 		if err := c.later(ctx, "ROLLBACK TO SAVEPOINT one", nil); err != nil {
 			// SQLite rolls the whole transaction back by itself when, for
 			// one, the disk is full: the function's own error says why.

@@ -29,7 +29,27 @@ type Tx struct {
 // once fn has begun Write returns only with the outcome, and the statements of
 // fn are not cut short.
 func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
-	wr := &write{turn: make(chan connection, 1), back: make(chan error, 1)}
+	return db.write(ctx, nil, fn)
+}
+
+// Ahead is a query that a write will surely begin with. Its arguments are
+// numbers and texts. What it reads may be changed by the write itself, by
+// writes with the same key, and by those that have no Ahead.
+type Ahead struct {
+	Key   string
+	Query string
+	Args  []any
+}
+
+// WriteAhead is Write by a function that begins with a query which is known
+// before it begins. On PostgreSQL the writes that wait ask theirs together, in
+// one round trip.
+func (db *DB) WriteAhead(ctx context.Context, a Ahead, fn func(tx *Tx) error) error {
+	return db.write(ctx, &a, fn)
+}
+
+func (db *DB) write(ctx context.Context, a *Ahead, fn func(tx *Tx) error) error {
+	wr := &write{ahead: a, turn: make(chan connection, 1), back: make(chan error, 1)}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write to the database: %w", err)
 	}

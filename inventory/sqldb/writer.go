@@ -15,6 +15,8 @@ const (
 	// its commit because of those behind it.
 	groupSize = 256
 	groupTime = 50 * time.Millisecond
+	// chunkSize bounds how many writes are prepared for at a time.
+	chunkSize = 64
 	// tries bounds how often a group runs before it is given up.
 	tries = 5
 )
@@ -32,10 +34,14 @@ type connection interface {
 	// later runs a statement at the latest with the commit: its error is that
 	// of a later call.
 	later(ctx context.Context, query string, args []any) error
-	// try runs one write of a group so that it fails alone. own is what the
-	// write said, err that the transaction is lost. Where careful is not set
-	// it may also return errTogether: run the whole group anew, and carefully.
-	try(ctx context.Context, careful bool, run func() error) (own, err error)
+	// ahead runs the queries that some writes will surely begin with; see
+	// DB.WriteAhead.
+	ahead(ctx context.Context, writes []*write) error
+	// try gives one write of a group its turn so that it fails alone. own is
+	// what the write said, err that the transaction is lost. Where careful is
+	// not set it may also return errTogether: run the whole group anew, and
+	// carefully.
+	try(ctx context.Context, careful bool, wr *write) (own, err error)
 	// commit returns nil when all is on disk, ErrUnknown when that is not
 	// known, and any other error when nothing is.
 	commit(ctx context.Context) error
@@ -52,10 +58,20 @@ var errTogether = errors.New("a write failed and took its group along")
 // write is one caller's wish to write. The caller and the writer take turns:
 // the writer offers the turn, the caller runs its function and hands it back.
 type write struct {
-	turn chan connection // closed once err is the outcome
-	back chan error
-	err  error
-	gone bool // its caller takes no further turn
+	ahead *Ahead          // nil: nothing is known of it
+	ready *answer         // to ahead, for whoever has the turn
+	turn  chan connection // closed once err is the outcome
+	back  chan error
+	err   error
+	gone  bool // its caller takes no further turn
+}
+
+// give gives a write its turn and returns what its function said.
+func (wr *write) give(conn connection) error {
+	wr.turn <- conn
+	err := <-wr.back
+	wr.gone = errors.Is(err, errAborted)
+	return err
 }
 
 // writer commits groups of writes over its one connection. Everything but the
@@ -90,22 +106,27 @@ func (w *writer) group(first *write) {
 	// A group is nobody's: no caller's context may end it.
 	ctx := context.Background()
 	begun := time.Now()
-	members := []*write{first}
-	err := w.attempt(ctx, false, func(i int) *write {
-		if i == len(members) && i < groupSize && time.Since(begun) < groupTime {
-			select {
-			case wr := <-w.queue:
-				members = append(members, wr)
-			default:
-			}
+	var members []*write
+	err := w.attempt(ctx, false, func() []*write {
+		var chunk []*write
+		if members == nil {
+			chunk = []*write{first}
 		}
-		return at(members, i)
+		if time.Since(begun) < groupTime {
+			chunk = w.take(chunk, min(chunkSize, groupSize-len(members)))
+		}
+		members = append(members, chunk...)
+		return chunk
 	})
 	for n := 1; n < tries && err != nil && (errors.Is(err, errTogether) || w.conn.again(err)); n++ {
 		if !errors.Is(err, errTogether) {
 			pause(n)
 		}
-		err = w.attempt(ctx, true, func(i int) *write { return at(members, i) })
+		left := members
+		err = w.attempt(ctx, true, func() []*write {
+			defer func() { left = nil }()
+			return left
+		})
 	}
 	if err == nil {
 		w.metrics.written(len(members))
@@ -123,50 +144,52 @@ func (w *writer) group(first *write) {
 	}
 }
 
-// attempt runs the members of a group, from the first until next has no more,
-// in one transaction.
-func (w *writer) attempt(ctx context.Context, careful bool, next func(i int) *write) error {
-	if err := w.conn.begin(ctx); err != nil {
-		w.conn.rollback(ctx)
-		return err
+// take adds writes that wait to a chunk, up to a size.
+func (w *writer) take(chunk []*write, size int) []*write {
+	for len(chunk) < size {
+		select {
+		case wr := <-w.queue:
+			chunk = append(chunk, wr)
+		default:
+			return chunk
+		}
 	}
-	for i := 0; ; i++ {
-		wr := next(i)
-		if wr == nil {
-			break
-		}
-		if wr.gone {
-			continue
-		}
-		own, err := w.conn.try(ctx, careful, func() error { return w.give(wr) })
+	return chunk
+}
+
+// attempt runs the chunks of a group in one transaction, until next has no
+// more.
+func (w *writer) attempt(ctx context.Context, careful bool, next func() []*write) (err error) {
+	defer func() {
 		if err != nil {
 			w.conn.rollback(ctx)
-			return err
 		}
-		wr.err = own
+	}()
+	chunk := next()
+	if err := w.conn.begin(ctx); err != nil {
+		return err
+	}
+	for ; len(chunk) > 0; chunk = next() {
+		if !careful {
+			if err := w.conn.ahead(ctx, chunk); err != nil {
+				return err
+			}
+		}
+		for _, wr := range chunk {
+			if wr.gone {
+				continue
+			}
+			own, err := w.conn.try(ctx, careful, wr)
+			if err != nil {
+				return err
+			}
+			wr.err = own
+		}
 	}
 	start := time.Now()
-	err := w.conn.commit(ctx)
+	err = w.conn.commit(ctx)
 	w.metrics.commit(time.Since(start), err)
-	if err != nil {
-		w.conn.rollback(ctx)
-	}
 	return err
-}
-
-// give gives a write its turn and returns what its function said.
-func (w *writer) give(wr *write) error {
-	wr.turn <- w.conn
-	err := <-wr.back
-	wr.gone = errors.Is(err, errAborted)
-	return err
-}
-
-func at(members []*write, i int) *write {
-	if i < len(members) {
-		return members[i]
-	}
-	return nil
 }
 
 // pause keeps two writers that were in each other's way from meeting again.
