@@ -229,7 +229,7 @@ func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) 
 	case out == OutcomeRaised:
 		lead, c, err = e.raise(ctx, tx, c, f)
 	case out == OutcomeSeen && !wanted:
-		return Lead{}, out, tx.SaveCondition(ctx, c)
+		return Lead{}, out, tx.SeeCondition(ctx, c.Key, c.LastSeen)
 	default:
 		lead, err = touch(ctx, tx, c)
 	}

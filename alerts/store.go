@@ -55,6 +55,8 @@ type Tx interface {
 	Now() time.Time
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	SaveCondition(ctx context.Context, c Condition) error
+	// SeeCondition keeps when a condition that is there was last seen.
+	SeeCondition(ctx context.Context, key detect.ConditionKey, lastSeen time.Time) error
 	// KnowBegan makes a Began known to belong to a condition's lead.
 	KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error
 	// AddLead keeps a new lead and returns its number.

@@ -94,6 +94,8 @@ const leadColumns = `
 	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about
 	FROM leads l LEFT JOIN conditions c ON c.lead = l.id`
 
+const leadQuery = leadColumns + ` WHERE l.id = $1`
+
 func scanLead(r *sql.Rows) (alerts.Lead, error) {
 	var l alerts.Lead
 	var raised, changed, began, seen int64
@@ -152,8 +154,7 @@ func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 		e.TakenAt = sqldb.Time(taken)
 		at[lead].Evidence = append(at[lead].Evidence, e)
 		return none{}, decode("boxes", boxes, &at[lead].Evidence[len(at[lead].Evidence)-1].Boxes)
-	}, `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
-		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, taken_at, sha256`, ids...)
+	}, evidenceQuery(len(ids)), ids...)
 	if err != nil {
 		return fmt.Errorf("read evidence: %w", err)
 	}
@@ -167,12 +168,21 @@ func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 		o.SentAt, o.Changed = sqldb.Time(sent), sqldb.Time(changed)
 		at[lead].Orders = append(at[lead].Orders, o)
 		return none{}, nil
-	}, `SELECT lead, id, department, state, sent_at, changed_at FROM lead_orders
-		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, sent_at, id`, ids...)
+	}, ordersQuery(len(ids)), ids...)
 	if err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}
 	return nil
+}
+
+func evidenceQuery(leads int) string {
+	return `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
+		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, taken_at, sha256`
+}
+
+func ordersQuery(leads int) string {
+	return `SELECT lead, id, department, state, sent_at, changed_at FROM lead_orders
+		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, sent_at, id`
 }
 
 func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, error) {
@@ -187,7 +197,10 @@ func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, er
 }
 
 func (t tx) Lead(ctx context.Context, id string) (alerts.Lead, error) {
-	return t.one(ctx, leadColumns+` WHERE l.id = $1`, id)
+	if err := t.Ask(ctx, []any{id}, leadQuery, evidenceQuery(1), ordersQuery(1)); err != nil {
+		return alerts.Lead{}, fmt.Errorf("read lead %s: %w", id, err)
+	}
+	return t.one(ctx, leadQuery, id)
 }
 
 // Lead returns a lead, or ErrNotFound.

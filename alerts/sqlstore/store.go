@@ -136,6 +136,11 @@ func (t tx) SaveCondition(ctx context.Context, c alerts.Condition) error {
 		sqldb.Micros(c.LastSeen), nullTime(c.Ended), c.Lead, c.Pictures, flag(c.EndPicture))
 }
 
+func (t tx) SeeCondition(ctx context.Context, key detect.ConditionKey, lastSeen time.Time) error {
+	return t.exec(ctx, `UPDATE conditions SET last_seen = $1 WHERE camera = $2 AND zone = $3 AND rule = $4`,
+		sqldb.Micros(lastSeen), key.Camera, key.Zone, key.Rule)
+}
+
 func (t tx) KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error {
 	return t.exec(ctx, `
 		INSERT INTO condition_begins (camera, zone, rule, began, lead) VALUES ($1, $2, $3, $4, $5)

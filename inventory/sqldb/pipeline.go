@@ -41,7 +41,7 @@ type pipeline struct {
 	*stdlib.Conn
 	limit  time.Duration
 	queued []*pgx.QueuedQuery
-	ready  *answer // to a query that may come; nil: none
+	ready  []*answer // to queries that may come
 }
 
 // answer is what a query that was asked ahead came to.
@@ -78,17 +78,14 @@ func (p *pipeline) convert(args []any) ([]any, error) {
 	return values, nil
 }
 
-// ask runs the queries of some writes, behind the statements that were kept
-// back, and keeps the answers with the writes.
-func (p *pipeline) ask(ctx context.Context, writes []*write) error {
+// ask runs queries behind the statements that were kept back.
+func (p *pipeline) ask(ctx context.Context, asks []*answer) (err error) {
 	before := len(p.queued)
-	for _, wr := range writes {
-		args, err := p.convert(wr.ahead.Args)
-		if err != nil {
+	for _, a := range asks {
+		if a.args, err = p.convert(a.args); err != nil {
 			return err
 		}
-		wr.ready = &answer{query: wr.ahead.Query, args: args}
-		p.queued = append(p.queued, &pgx.QueuedQuery{SQL: wr.ahead.Query, Arguments: args})
+		p.queued = append(p.queued, &pgx.QueuedQuery{SQL: a.query, Arguments: a.args})
 	}
 	results := p.send(ctx)
 	for range before {
@@ -96,13 +93,12 @@ func (p *pipeline) ask(ctx context.Context, writes []*write) error {
 			break // Close tells of it too
 		}
 	}
-	var err error
-	for _, wr := range writes {
+	for _, a := range asks {
 		rows, e := results.Query()
 		if e != nil {
 			break
 		}
-		err = errors.Join(err, wr.ready.read(&pipelineRows{rows: rows}))
+		err = errors.Join(err, a.read(&pipelineRows{rows: rows}))
 	}
 	return errors.Join(err, results.Close())
 }
@@ -179,10 +175,13 @@ func (p *pipeline) ExecContext(ctx context.Context, query string, args []driver.
 
 // QueryContext runs a statement that returns rows.
 func (p *pipeline) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if a := p.ready; a != nil && a.query == query && slices.Equal(a.args, values(args)) {
-		return &answerRows{answer: a}, nil
+	all := values(args)
+	for _, a := range p.ready {
+		if a.query == query && slices.Equal(a.args, all) {
+			return &answerRows{answer: a}, nil
+		}
 	}
-	results, err := p.sendWith(ctx, query, values(args))
+	results, err := p.sendWith(ctx, query, all)
 	if err != nil {
 		return nil, err
 	}

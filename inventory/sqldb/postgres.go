@@ -160,7 +160,12 @@ func (c *postgresConn) ahead(ctx context.Context, writes []*write) error {
 	if len(questions) < 2 {
 		return nil // it costs the same later
 	}
-	if err := c.pipe.ask(ctx, questions); err != nil {
+	asks := make([]*answer, len(questions))
+	for i, wr := range questions {
+		wr.ready = &answer{query: wr.ahead.Query, args: wr.ahead.Args}
+		asks[i] = wr.ready
+	}
+	if err := c.pipe.ask(ctx, asks); err != nil {
 		if !c.pipe.lost() && !c.again(err) {
 			return errTogether // whose fault it is will show
 		}
@@ -175,8 +180,8 @@ func (c *postgresConn) try(ctx context.Context, careful bool, wr *write) (own, e
 		return c.tryCarefully(ctx, wr)
 	}
 	c.wrote = false
-	if !c.stale {
-		c.pipe.ready = wr.ready
+	if !c.stale && wr.ready != nil {
+		c.pipe.ready = []*answer{wr.ready}
 	}
 	own = wr.give(c)
 	c.pipe.ready = nil
@@ -200,7 +205,9 @@ func (c *postgresConn) tryCarefully(ctx context.Context, wr *write) (own, err er
 	if _, err := c.pipe.exec(ctx, "SAVEPOINT one", nil); err != nil {
 		return nil, c.orLost(err)
 	}
-	if own = wr.give(c); own == nil {
+	own = wr.give(c)
+	c.pipe.ready = nil
+	if own == nil {
 		// Its last statements go along, and may fail.
 		_, own = c.pipe.exec(ctx, "RELEASE SAVEPOINT one", nil)
 	}
@@ -278,25 +285,43 @@ func (c *postgresConn) orLost(err error) error {
 	return err
 }
 
+func (c *postgresConn) ask(ctx context.Context, args []any, queries []string) error {
+	asks := make([]*answer, len(queries))
+	for i, q := range queries {
+		asks[i] = &answer{query: q, args: args}
+	}
+	err := c.pipe.ask(ctx, asks)
+	c.pipe.ready = asks
+	return err
+}
+
 func (c *postgresConn) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	c.wrote = true
+	c.changes()
 	return c.conn.ExecContext(ctx, query, args...)
 }
 
 func (c *postgresConn) later(ctx context.Context, query string, args []any) error {
-	c.wrote = true
+	c.changes()
 	return c.pipe.later(ctx, query, args...)
 }
 
 func (c *postgresConn) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	c.wrote = c.wrote || !reads(query)
+	if !reads(query) {
+		c.changes()
+	}
 	return c.conn.QueryContext(ctx, query, args...)
 }
 
 func (c *postgresConn) queryRow(ctx context.Context, query string, args []any) *sql.Row {
-	c.wrote = c.wrote || !reads(query)
+	if !reads(query) {
+		c.changes()
+	}
 	return c.conn.QueryRowContext(ctx, query, args...)
 }
+
+// changes notes that the write changes something: what it asked before does
+// not hold any more.
+func (c *postgresConn) changes() { c.wrote, c.pipe.ready = true, nil }
 
 // reads tells whether a statement surely changes nothing.
 func reads(query string) bool {

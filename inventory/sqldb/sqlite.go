@@ -106,7 +106,9 @@ func (c *sqliteConn) begin(ctx context.Context) error {
 	return c.later(ctx, "BEGIN IMMEDIATE", nil)
 }
 
-// ahead has nothing to gain here either.
+// Neither have ask and ahead.
+func (*sqliteConn) ask(context.Context, []any, []string) error { return nil }
+
 func (*sqliteConn) ahead(context.Context, []*write) error { return nil }
 
 func (c *sqliteConn) try(ctx context.Context, _ bool, wr *write) (own, err error) {

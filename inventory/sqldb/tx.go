@@ -129,6 +129,17 @@ func (tx *Tx) Later(ctx context.Context, query string, args ...any) error {
 	return tx.write.later(ctx, query, args)
 }
 
+// Ask announces queries that this transaction runs next, all with the same
+// arguments, numbers and texts: on PostgreSQL a write asks them together, in
+// one round trip. Nothing is to be changed before they have run.
+func (tx *Tx) Ask(ctx context.Context, args []any, queries ...string) error {
+	ctx = tx.context(ctx)
+	if tx.read != nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return tx.write.ask(ctx, args, queries)
+}
+
 // QueryContext runs a statement that returns rows. Close them before the next
 // statement; All does.
 func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -34,6 +34,8 @@ type connection interface {
 	// later runs a statement at the latest with the commit: its error is that
 	// of a later call.
 	later(ctx context.Context, query string, args []any) error
+	// ask runs queries of a write that come next; see Tx.Ask.
+	ask(ctx context.Context, args []any, queries []string) error
 	// ahead runs the queries that some writes will surely begin with; see
 	// DB.WriteAhead.
 	ahead(ctx context.Context, writes []*write) error
