@@ -91,6 +91,8 @@ const (
 	// is set forward makes notices due.
 	idle    = time.Hour
 	recheck = 10 * time.Minute
+	// fetch is how many notices are read from the record at a time.
+	fetch = 64
 	// retryDB is how long it waits at first after the record did not answer.
 	retryDB = time.Second
 	restDB  = time.Minute // and at most
@@ -190,8 +192,9 @@ type queue struct {
 	busy     map[string]bool // leads with a delivery under way or to be recorded
 	done     chan delivered
 	recorded chan recorded
-	failed   int  // tries in a row that failed
-	proven   bool // the sink took a notice since the start
+	next     []Notice // due and not begun
+	failed   int      // tries in a row that failed
+	proven   bool     // the sink took a notice since the start
 	stopped  bool
 	unread   bool // the record could not be read at the last try
 	// hold is until when nothing is started because an outcome could not be
@@ -249,18 +252,19 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 	if pause := q.hold.Sub(now); pause > 0 {
 		return pause
 	}
-	if free := q.b.o.InFlight - len(q.busy); free > 0 {
-		due, err := q.b.o.Store.Due(ctx, q.sub.Name, now, q.b.o.InFlight+len(q.busy))
+	if len(q.next) == 0 && len(q.busy) < q.b.o.InFlight {
+		due, err := q.b.o.Store.Due(ctx, q.sub.Name, now, fetch+len(q.busy))
 		if err != nil {
 			return q.cannotRead(ctx, err)
 		}
-		for _, n := range due {
-			if q.busy[n.Lead.ID] || len(q.busy) >= q.b.o.InFlight {
-				continue
-			}
-			q.busy[n.Lead.ID] = true
-			go func() { q.done <- delivered{notice: n, err: q.sub.Sink.Deliver(ctx, n)} }()
-		}
+		// What is under way is still due as far as the record knows.
+		q.next = slices.DeleteFunc(due, func(n Notice) bool { return q.busy[n.Lead.ID] })
+	}
+	for len(q.next) > 0 && len(q.busy) < q.b.o.InFlight {
+		n := q.next[0]
+		q.next = q.next[1:]
+		q.busy[n.Lead.ID] = true
+		go func() { q.done <- delivered{notice: n, err: q.sub.Sink.Deliver(ctx, n)} }()
 	}
 	if len(q.busy) >= q.b.o.InFlight {
 		return idle // the next one to come back goes on

@@ -42,11 +42,17 @@ func (t tx) AddLead(ctx context.Context, l alerts.Lead) (int64, error) {
 		endedAt(l), string(text)); err != nil {
 		return 0, fmt.Errorf("add lead %s: %w", l.ID, err)
 	}
+	if len(l.Grid) == 0 {
+		return number, nil
+	}
+	var rows []string
+	var args []any
 	for _, g := range l.Grid {
-		if err := t.exec(ctx, `INSERT INTO lead_cells (cell, raised_at, lead, state, kind) VALUES ($1, $2, $3, $4, $5)`,
-			g.ID, sqldb.Micros(l.RaisedAt), l.ID, string(l.State), string(l.Kind)); err != nil {
-			return 0, fmt.Errorf("add a cell of lead %s: %w", l.ID, err)
-		}
+		rows = append(rows, "("+list(len(args)+1, 5)+")")
+		args = append(args, g.ID, sqldb.Micros(l.RaisedAt), l.ID, string(l.State), string(l.Kind))
+	}
+	if err := t.exec(ctx, `INSERT INTO lead_cells (cell, raised_at, lead, state, kind) VALUES `+strings.Join(rows, ", "), args...); err != nil {
+		return 0, fmt.Errorf("add the cells of lead %s: %w", l.ID, err)
 	}
 	return number, nil
 }
