@@ -2,9 +2,11 @@ package sqldb_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -281,5 +283,135 @@ func TestReadersSeeOneState(t *testing.T) {
 			t.Error(err)
 		}
 		wantNames(t, db, "meanwhile")
+	})
+}
+
+// TestAhead: what is read ahead is what the write itself would have read,
+// whoever changed it before within the group.
+func TestAhead(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, address string) {
+		t.Helper()
+		db, ctx := open(t, sqldb.Options{URL: address}), t.Context()
+		if err := db.Write(ctx, func(tx *sqldb.Tx) error {
+			for i, name := range []string{"a", "b", "c", "d", "e"} {
+				if err := tx.Later(ctx, `INSERT INTO things (id, name, parent) VALUES ($1, $2, 1)`, i+1, name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		const parent = `SELECT parent FROM things WHERE name = $1`
+		// move makes a thing's parent the next one, if it is what it should be.
+		move := func(name string, from int) error {
+			return db.WriteAhead(ctx, sqldb.Ahead{Key: name, Query: parent, Args: []any{name}}, func(tx *sqldb.Tx) error {
+				for want := from; want < from+2; want++ { // the second time it has changed it itself
+					var got int
+					if err := tx.QueryRowContext(ctx, parent, name).Scan(&got); err != nil {
+						return err
+					}
+					if got != want {
+						return fmt.Errorf("parent of %s is %d, want %d", name, got, want)
+					}
+					if err := tx.Later(ctx, `UPDATE things SET parent = $1 WHERE name = $2`, want+1, name); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		errs := make([]error, 7)
+		var wg sync.WaitGroup
+		begun, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		wg.Go(func() {
+			errs[0] = db.Write(ctx, func(*sqldb.Tx) error {
+				once.Do(func() {
+					close(begun)
+					<-release
+				})
+				return nil
+			})
+		})
+		<-begun
+		for i, fn := range []func() error{
+			func() error { return move("a", 1) },
+			func() error { return move("b", 1) },
+			func() error { return move("a", 3) }, // after its neighbour with the same key
+			func() error { // without a key: what was read of c does not hold any more
+				return db.Write(ctx, func(tx *sqldb.Tx) error {
+					return tx.Later(ctx, `UPDATE things SET parent = 2 WHERE name = $1`, "c")
+				})
+			},
+			func() error { return move("c", 2) },
+			func() error { return move("nobody", 1) }, // fails alone
+		} {
+			wg.Go(func() { errs[1+i] = fn() })
+			time.Sleep(20 * time.Millisecond) // until it waits
+		}
+		close(release)
+		wg.Wait()
+		if err := errors.Join(errs[:6]...); err != nil {
+			t.Error(err)
+		}
+		if !errors.Is(errs[6], sql.ErrNoRows) {
+			t.Errorf("a thing that is not there: %v", errs[6])
+		}
+		got := map[string]int{}
+		if err := db.Read(ctx, func(tx *sqldb.Tx) error {
+			_, err := sqldb.All(ctx, tx, func(r *sql.Rows) (struct{}, error) {
+				var name string
+				var parent int
+				err := r.Scan(&name, &parent)
+				got[name] = parent
+				return struct{}{}, err
+			}, `SELECT name, parent FROM things`)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[string]int{"a": 5, "b": 3, "c": 4, "d": 1, "e": 1}; !maps.Equal(got, want) {
+			t.Errorf("parents %v, want %v", got, want)
+		}
+	})
+}
+
+// TestAsk: queries that were announced answer as if they had not been, also
+// after the write has changed something.
+func TestAsk(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, address string) {
+		t.Helper()
+		db, ctx := open(t, sqldb.Options{URL: address}), t.Context()
+		const count, name = `SELECT COUNT(*) FROM things WHERE id >= $1`, `SELECT name FROM things WHERE id = $1`
+		check := func(tx *sqldb.Tx) error {
+			if err := insert(ctx, "first")(tx); err != nil {
+				return err
+			}
+			if err := tx.Ask(ctx, []any{1}, count, name); err != nil {
+				return err
+			}
+			var n int
+			var s string
+			if err := tx.QueryRowContext(ctx, name, 1).Scan(&s); err != nil || s != "first" {
+				return fmt.Errorf("name %q: %w", s, err)
+			}
+			if err := tx.QueryRowContext(ctx, count, 2).Scan(&n); err != nil || n != 0 {
+				return fmt.Errorf("other arguments: %d: %w", n, err)
+			}
+			if err := later(ctx, "second")(tx); err != nil {
+				return err
+			}
+			if err := tx.QueryRowContext(ctx, count, 1).Scan(&n); err != nil || n != 2 {
+				return fmt.Errorf("after a change: %d: %w", n, err)
+			}
+			return nil
+		}
+		if err := db.Write(ctx, check); err != nil {
+			t.Error(err)
+		}
+		if err := db.Read(ctx, func(tx *sqldb.Tx) error { return tx.Ask(ctx, []any{1}, count) }); err != nil {
+			t.Errorf("in a read: %v", err)
+		}
 	})
 }
