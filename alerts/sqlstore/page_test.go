@@ -97,18 +97,18 @@ func pages(t *testing.T, s *sqlstore.Store, q alerts.LeadQuery) (ids []string) {
 
 var (
 	openLeads = flag.Int("open", 2_000, "open leads of BenchmarkQueuePage; a city has 100,000")
-	stepRows  = flag.Int("steps", 100_000, "rows in the traces of BenchmarkQueuePage; a city has 5,000,000")
+	stepRows  = flag.Int("steps", 400_000, "rows in the traces of BenchmarkQueuePage; a city has 5,000,000")
 )
 
 // pageTime is what a page of the queue may take, at the 99th percentile.
 const pageTime = 50 * time.Millisecond
 
 // BenchmarkQueuePage reads pages of the queue as the wall does, from a record
-// of years: every lead has five steps.
+// of a year: every lead has twenty steps.
 func BenchmarkQueuePage(b *testing.B) {
 	for _, engine := range sqldbtest.Engines() {
 		b.Run(engine, func(b *testing.B) {
-			s := seeded(b, sqldbtest.URL(b, engine), *openLeads, *stepRows/5)
+			s := seeded(b, sqldbtest.URL(b, engine), *openLeads, *stepRows/20)
 			open := slices.DeleteFunc(alerts.LeadStates(), func(s alerts.LeadState) bool { return !s.Open() })
 			deep := alerts.LeadQuery{States: open, Limit: 50}
 			for range 20 {
@@ -176,7 +176,7 @@ func seeded(b *testing.B, url string, open, all int) *sqlstore.Store {
 		`"camera":{"id":"33010600001320000001","name":"某某路 1 号"},"zone":{"id":"lane","name":"消防通道"},` +
 		`"grid":[{"id":"city"},{"id":"town7"},{"id":"cell77"},{"id":"subcell77"}]}`
 	begun := time.Now()
-	const chunk = 50_000
+	const chunk = 10_000
 	for from := 1; from <= all; from += chunk {
 		for _, seed := range seeds {
 			if err := db.Write(b.Context(), func(tx *sqldb.Tx) error {
@@ -239,8 +239,9 @@ var seeds = []string{
 	UNION ALL SELECT 'cell' || CAST(i % 178 AS TEXT), raised, id, state, kind FROM rows
 	UNION ALL SELECT 'subcell' || CAST(i % 1485 AS TEXT), raised, id, state, kind FROM rows`,
 	`INSERT INTO lead_steps (lead, version, at, made_by, from_state, to_state, reason, note)
-	SELECT r.id, v.i, r.raised + v.i, 'wang', 'raised', r.state, '', '' FROM rows r
-	CROSS JOIN (SELECT 1 AS i UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5) v`,
+	SELECT r.id, 5 * w.i + v.i, r.raised + v.i, 'wang', 'raised', r.state, '', '' FROM rows r
+	CROSS JOIN (SELECT 1 AS i UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5) v
+	CROSS JOIN (SELECT 0 AS i UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3) w`,
 	`INSERT INTO conditions (camera, zone, rule, kind, began, watched, last_seen, ended, lead, pictures, end_picture)
 	SELECT 'camera' || CAST(i % 20000 AS TEXT), 'lane', CAST(i AS TEXT), kind, raised, raised, raised, raised, id, 0, 0 FROM rows`,
 }

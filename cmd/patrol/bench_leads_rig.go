@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -97,17 +98,20 @@ func (r *leadsRig) finding() detect.Finding {
 // ends, and the next one begins.
 func (r *leadsRig) lives() func() detect.Finding {
 	var f detect.Finding
-	seen := seenTimes + 1
+	left := -1                        // how often it is still seen; -1: it has ended
+	again := rand.IntN(seenTimes + 1) // not all callers' conditions begin together
 	return func() detect.Finding {
-		switch seen++; {
-		case seen > seenTimes+1:
-			f, seen = r.finding(), 0
+		switch {
+		case left < 0:
+			f = r.finding()
+			left, again = again, seenTimes
 			return f
-		case seen > seenTimes:
+		case left == 0:
 			f.Phase = detect.PhaseEnd
 		default:
 			f.Phase = detect.PhaseContinue
 		}
+		left--
 		f.At = f.At.Add(time.Second)
 		return f
 	}

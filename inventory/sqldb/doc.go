@@ -31,6 +31,7 @@
 // On PostgreSQL all gateways of a database take turns to write, by an advisory
 // lock: a write sees the record as the write before left it, and commits in
 // the order of the numbers that it took. Statements that nobody waits for
-// (Tx.Later) share a round trip with the next one. A group runs without
+// (Tx.Later) share a round trip with the next one, queries that are known
+// before (DB.WriteAhead, Tx.Ask) with each other. A group runs without
 // savepoints until one of its writes fails.
 package sqldb

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -52,9 +51,11 @@ func (path sqlite) open(ctx context.Context, p purpose) (*sql.DB, error) {
 		"_pragma": {"journal_size_limit(67108864)"},
 	}
 	if p == forReading {
-		maps.Copy(q, url.Values{"_query_only": {"1"}})
+		q.Set("_query_only", "1")
 	} else {
-		maps.Copy(q, url.Values{"_txlock": {"immediate"}})
+		// The writer's own cache holds the inner pages of a year's indices.
+		q.Add("_pragma", "cache_size(-65536)") // KiB
+		q.Set("_txlock", "immediate")
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: string(path)}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
