@@ -299,14 +299,28 @@ type branch struct {
 	kinds []detect.Kind    // none is any
 }
 
-// branches are the parts of a page: one for each state, else for each kind.
+// maxBranches bounds the parts of a page that are worth an index search each.
+const maxBranches = 64
+
+// branches are the parts of a page: one for each state and kind, or for each
+// state, where a cell's index holds the kind behind the order.
 func branches(q alerts.LeadQuery) []branch {
+	states, kinds := distinct(q.States), distinct(q.Kinds)
 	var all []branch
-	for _, s := range distinct(q.States) {
-		all = append(all, branch{state: s, kinds: q.Kinds})
+	for _, s := range states {
+		if q.Cell != "" || len(states)*len(kinds) > maxBranches {
+			all = append(all, branch{state: s, kinds: kinds})
+			continue
+		}
+		for _, k := range kinds {
+			all = append(all, branch{state: s, kinds: []detect.Kind{k}})
+		}
+		if len(kinds) == 0 {
+			all = append(all, branch{state: s})
+		}
 	}
-	if len(all) == 0 {
-		for _, k := range distinct(q.Kinds) {
+	if len(states) == 0 {
+		for _, k := range kinds {
 			all = append(all, branch{kinds: []detect.Kind{k}})
 		}
 	}

@@ -113,7 +113,8 @@ leads
 	CREATE INDEX leads_newest ON public.leads USING btree (canary, raised_at, id)
 	CREATE UNIQUE INDEX leads_number_key ON public.leads USING btree (number)
 	CREATE UNIQUE INDEX leads_pkey ON public.leads USING btree (id)
-	CREATE INDEX leads_state ON public.leads USING btree (canary, state, raised_at, id, kind)
+	CREATE INDEX leads_state ON public.leads USING btree (canary, state, raised_at, id)
+	CREATE INDEX leads_state_kind ON public.leads USING btree (canary, state, kind, raised_at, id)
 
 outbox
 	sink text COLLATE "C" NOT NULL

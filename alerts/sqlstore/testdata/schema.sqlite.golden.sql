@@ -112,7 +112,9 @@ CREATE INDEX leads_kind ON leads (canary, kind, raised_at, id)
 
 CREATE INDEX leads_newest ON leads (canary, raised_at, id)
 
-CREATE INDEX leads_state ON leads (canary, state, raised_at, id, kind)
+CREATE INDEX leads_state ON leads (canary, state, raised_at, id)
+
+CREATE INDEX leads_state_kind ON leads (canary, state, kind, raised_at, id)
 
 CREATE TABLE outbox (
     sink       TEXT NOT NULL,

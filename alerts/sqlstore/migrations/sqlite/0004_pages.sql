@@ -1,9 +1,8 @@
 -- +goose Up
 
--- A page of leads is read from one index for each state, which holds all that
--- the page is filtered by.
-DROP INDEX leads_state;
-CREATE INDEX leads_state ON leads (canary, state, raised_at, id, kind);
+-- A page of leads is read from one index for each state, each kind, or each of
+-- both, which has the order too.
+CREATE INDEX leads_state_kind ON leads (canary, state, kind, raised_at, id);
 CREATE INDEX leads_kind ON leads (canary, kind, raised_at, id);
 
 ALTER TABLE lead_cells ADD COLUMN state TEXT NOT NULL DEFAULT '';
