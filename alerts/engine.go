@@ -137,7 +137,7 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	}
 	var out Outcome
 	var lead Lead
-	err = e.store.Write(ctx, func(tx Tx) error {
+	err = e.store.Fold(ctx, f.Key(), f.Began, func(tx Tx) error {
 		var err error
 		lead, out, err = e.fold(ctx, tx, f, sha)
 		return err
@@ -229,7 +229,7 @@ func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) 
 	case out == OutcomeRaised:
 		lead, c, err = e.raise(ctx, tx, c, f)
 	case out == OutcomeSeen && !wanted:
-		return Lead{}, out, tx.SaveCondition(ctx, c)
+		return Lead{}, out, tx.SeeCondition(ctx, c.Key, c.LastSeen)
 	default:
 		lead, err = touch(ctx, tx, c)
 	}

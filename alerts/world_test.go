@@ -42,6 +42,7 @@ func city() inventory.Snapshot {
 // again as a process can.
 type gateway struct {
 	dir    string
+	url    string // of the record; "" is a SQLite file in dir
 	sinks  []alerts.Subscription
 	store  *sqlstore.Store
 	engine *alerts.Engine
@@ -55,7 +56,10 @@ type gateway struct {
 // start opens the record; stop closes it.
 func (g *gateway) start(tb testing.TB) {
 	tb.Helper()
-	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: "sqlite:" + filepath.Join(g.dir, "patrol.db")})
+	if g.url == "" {
+		g.url = "sqlite:" + filepath.Join(g.dir, "patrol.db")
+	}
+	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: g.url})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -100,7 +104,13 @@ func (g *gateway) start(tb testing.TB) {
 // open starts a gateway for the length of a test.
 func open(tb testing.TB, sinks ...alerts.Subscription) *gateway {
 	tb.Helper()
-	g := &gateway{dir: tb.TempDir(), sinks: sinks}
+	return openAt(tb, "", sinks...)
+}
+
+// openAt is open with the address of the record.
+func openAt(tb testing.TB, url string, sinks ...alerts.Subscription) *gateway {
+	tb.Helper()
+	g := &gateway{dir: tb.TempDir(), url: url, sinks: sinks}
 	g.start(tb)
 	tb.Cleanup(func() { g.stop() })
 	return g

@@ -1,0 +1,171 @@
+CREATE TABLE audit (
+    seq     INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    object  TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    client  TEXT NOT NULL,
+    detail  TEXT NOT NULL
+) STRICT
+
+CREATE TABLE audit_checkpoints (
+    node      TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    hash      BLOB NOT NULL,
+    at        INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    copied    INTEGER NOT NULL,
+    PRIMARY KEY (node, seq)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX audit_checkpoints_uncopied ON audit_checkpoints (node, seq) WHERE copied = 0
+
+CREATE TABLE audit_heads (
+    node TEXT PRIMARY KEY,
+    seq  INTEGER NOT NULL,
+    hash BLOB NOT NULL
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE audit_rows (
+    node    TEXT NOT NULL,
+    seq     INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    object  TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    client  TEXT NOT NULL,
+    detail  TEXT NOT NULL,
+    hash    BLOB NOT NULL,
+    PRIMARY KEY (node, seq)
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE condition_begins (
+    camera TEXT NOT NULL,
+    zone   TEXT NOT NULL,
+    rule   TEXT NOT NULL,
+    began  INTEGER NOT NULL,
+    lead   TEXT NOT NULL,
+    PRIMARY KEY (camera, zone, rule, began)
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE conditions (
+    camera      TEXT NOT NULL,
+    zone        TEXT NOT NULL,
+    rule        TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    began       INTEGER NOT NULL,
+    watched     INTEGER NOT NULL,
+    last_seen   INTEGER NOT NULL,
+    ended       INTEGER,
+    lead        TEXT NOT NULL,
+    pictures    INTEGER NOT NULL,
+    end_picture INTEGER NOT NULL,
+    PRIMARY KEY (camera, zone, rule)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX conditions_lead ON conditions (lead)
+
+CREATE TABLE lead_cells (
+    cell      TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,
+    lead      TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE, state TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (cell, raised_at, lead)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX lead_cells_kind ON lead_cells (cell, kind, raised_at, lead)
+
+CREATE INDEX lead_cells_lead ON lead_cells (lead)
+
+CREATE INDEX lead_cells_state ON lead_cells (cell, state, raised_at, lead, kind)
+
+CREATE TABLE lead_counters (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT
+
+CREATE TABLE lead_evidence (
+    lead     TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE,
+    taken_at INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    phase    TEXT NOT NULL,
+    boxes    TEXT NOT NULL,
+    size     INTEGER NOT NULL,
+    PRIMARY KEY (lead, taken_at, sha256)
+) STRICT, WITHOUT ROWID
+
+CREATE INDEX lead_evidence_sha256 ON lead_evidence (sha256)
+
+CREATE TABLE lead_orders (
+    lead       TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE,
+    id         TEXT NOT NULL,
+    department TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    sent_at    INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (lead, id)
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE lead_steps (
+    lead       TEXT NOT NULL REFERENCES leads (id) ON DELETE CASCADE,
+    version    INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    made_by    TEXT NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state   TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    note       TEXT NOT NULL,
+    PRIMARY KEY (lead, version)
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE leads (
+    id           TEXT PRIMARY KEY,
+    number       INTEGER NOT NULL UNIQUE,
+    kind         TEXT NOT NULL,
+    severity     TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    version      INTEGER NOT NULL,
+    owner        TEXT NOT NULL,
+    canary       INTEGER NOT NULL,
+    camera       TEXT NOT NULL,
+    raised_at    INTEGER NOT NULL,
+    changed_at   INTEGER NOT NULL,
+    began_at     INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    ended_at     INTEGER,
+    -- What never changes: summary, rule, camera, zone and grid, as JSON.
+    about        TEXT NOT NULL
+) STRICT
+
+CREATE INDEX leads_camera ON leads (camera, raised_at, id)
+
+CREATE INDEX leads_kind ON leads (canary, kind, raised_at, id)
+
+CREATE INDEX leads_newest ON leads (canary, raised_at, id)
+
+CREATE INDEX leads_state ON leads (canary, state, raised_at, id)
+
+CREATE INDEX leads_state_kind ON leads (canary, state, kind, raised_at, id)
+
+CREATE TABLE outbox (
+    sink       TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    lead       TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    body       TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    state      TEXT NOT NULL,
+    tries      INTEGER NOT NULL,
+    next_at    INTEGER NOT NULL,
+    settled_at INTEGER,
+    fault      TEXT NOT NULL,
+    PRIMARY KEY (sink, id),
+    UNIQUE (sink, lead, version)
+) STRICT
+
+CREATE INDEX outbox_backlog ON outbox (sink, state, created_at) WHERE state <> 'sent'
+
+CREATE INDEX outbox_due ON outbox (sink, next_at, created_at, id) WHERE state = 'pending'
+
+CREATE INDEX outbox_heads ON outbox (sink, lead, version) WHERE state = 'pending'
