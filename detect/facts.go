@@ -47,7 +47,7 @@ type presence struct {
 	// area is its share of the picture, size in standing persons, 0 without a
 	// perspective.
 	area, size float64
-	// height is its own in standing persons', 0 without a perspective.
+	// height is its own in standing persons', see tall.
 	height float64
 	// first is when it came, unmoved since when it has not changed at all,
 	// stills in how many samples it stood there, veiled in how many something
@@ -81,6 +81,8 @@ type zoneLook struct {
 type fireFacts struct {
 	flame, smoke           float64
 	flameBoxes, smokeBoxes []Box
+	// learning: what clear sight is in this light is not known yet.
+	learning bool
 }
 
 // personFill is the share of the square of its height that a standing person
@@ -107,7 +109,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		s := presence{
 			box:   boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h),
 			share: float64(n) / float64(area.size), score: w.score(b.Area, b.strength),
-			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.H, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
+			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.W, b.H, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
 			inside: w.standsIn(z.ID, b.Blob, m.labels), sharp: b.edge >= clearEdge || b.Area >= glowMost*w.minPixels(),
 		}
 		if s.class, s.certain = classOf(s.box, m.detections); s.class == "" {
@@ -121,7 +123,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		if n := w.touches(z.ID, b, m.labels); n > 0 {
 			l.bared = append(l.bared, presence{
 				box: boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h), share: float64(n) / float64(area.size),
-				score: w.score(b.Area, 2), area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.H, b.Y+b.H), seen: true,
+				score: w.score(b.Area, 2), area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.W, b.H, b.Y+b.H), seen: true,
 			})
 		}
 	}
@@ -136,7 +138,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		}
 		s := presence{
 			box: t.box(w.ground.w, w.ground.h), share: min(1, taken), score: w.score(t.Area, 2),
-			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), height: w.tall(z, t.H, t.Y+t.H),
+			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), height: w.tall(z, t.W, t.H, t.Y+t.H),
 			first: t.First, unmoved: t.Exact, stills: t.Stills, veiled: t.Veiled, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
 		}
 		l.standing = append(l.standing, s)
@@ -196,8 +198,17 @@ func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
 	if f == nil {
 		return fireFacts{}
 	}
+	if f.light != w.scene.Light { // a scene in infrared is pale as behind smoke
+		if f.light != "" {
+			f.Smoke = smokeMemory{}
+		}
+		f.light = w.scene.Light
+	}
 	s := f.look(p, now)
-	return fireFacts{flame: s.Flame, smoke: s.Smoke, flameBoxes: s.flameBoxes, smokeBoxes: s.smokeBoxes}
+	return fireFacts{
+		flame: s.Flame, smoke: s.Smoke, flameBoxes: s.flameBoxes, smokeBoxes: s.smokeBoxes,
+		learning: f.Smoke.Looks < smokeLearn,
+	}
 }
 
 // kindle makes a watch for fire of each zone that has such a rule; it goes on
@@ -241,9 +252,14 @@ func (w *Watch) size(z inventory.Zone, pixels, foot int) float64 {
 	return float64(pixels) / (personFill * h * h)
 }
 
-// tall is how tall something is whose lowest row is foot, in standing
-// persons' heights; 0 without a perspective.
-func (w *Watch) tall(z inventory.Zone, rows, foot int) float64 {
+// tall is how tall something slim is whose lowest row is foot, in standing
+// persons' heights; 0 without a perspective, and of what is too wide for a
+// person who stands.
+func (w *Watch) tall(z inventory.Zone, width, rows, foot int) float64 {
+	const slim = 0.65
+	if float64(width) > slim*float64(rows) {
+		return 0
+	}
 	gh := float64(w.ground.h)
 	h, ok := z.PersonHeight(float64(foot) / gh)
 	if !ok {

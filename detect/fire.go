@@ -46,6 +46,8 @@ type fireMemory struct {
 type flames struct {
 	fireMemory
 	g fireGrid
+	// light is the newest look's, "" before the first.
+	light Light
 }
 
 // newFlames returns a watch over the pixels of area, which is of a w × h

@@ -301,7 +301,7 @@ func (w *Watch) kept(t *thing) bool {
 func (w *Watch) missed(b Blob, labels []int32, now time.Time) bool {
 	return slices.ContainsFunc(w.rules, func(r compiled) bool {
 		return r.When == WhenTaken && !w.memories[r.key()].Running && now.Sub(w.ground.since) >= r.Params.Known &&
-			r.fits(w.ofPicture(b.Area), w.size(r.zone, b.Area, b.Y+b.H), w.tall(r.zone, b.H, b.Y+b.H)) && w.touches(r.Zone, b, labels) > 0
+			r.fits(w.ofPicture(b.Area), w.size(r.zone, b.Area, b.Y+b.H), w.tall(r.zone, b.W, b.H, b.Y+b.H)) && w.touches(r.Zone, b, labels) > 0
 	})
 }
 

@@ -46,8 +46,8 @@ type Params struct {
 	MaxArea float64 `json:"max_area,omitempty"`
 	MinSize float64 `json:"min_size,omitempty"`
 	MaxSize float64 `json:"max_size,omitempty"`
-	// MaxHeight bounds it by its height, in a standing person's, where the zone
-	// has a perspective; 0 is no bound.
+	// MaxHeight bounds what is as slim as a person by its height, in a standing
+	// person's, where the zone has a perspective; 0 is no bound.
 	MaxHeight float64 `json:"max_height,omitempty"`
 	// Strong is the score (0..1) from which on one sample is enough.
 	Strong float64 `json:"strong,omitempty"`
@@ -93,7 +93,7 @@ var paramTable = map[string]param{
 	"max_area":   {"the largest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
 	"min_size":   {"the smallest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},
 	"max_size":   {"the largest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxSize }, 0, 1000)},
-	"max_height": {"the tallest that counts, in a standing person's height (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxHeight }, 0, 100)},
+	"max_height": {"the tallest that counts of what is as slim as a person, in a standing person's height (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxHeight }, 0, 100)},
 	"strong":     {"score from which on one sample is enough; 1 asks for two always", []When{WhenPresent}, number(func(p *Params) *float64 { return &p.Strong }, 0, 1)},
 	"unmoved":    {"how long it must not have changed at all", []When{WhenStands}, span(func(p *Params) *time.Duration { return &p.Unmoved })},
 	"known":      {"how long the place must have been watched before something is missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Known })},

@@ -84,6 +84,10 @@ func (w *Watch) evidence(r *compiled, l *zoneLook, now time.Time) evidence {
 	case WhenFlame:
 		e.level, e.shows = f.Flame/r.Params.Score, verdict{reason: reasonFlame, score: f.Flame, count: -1, boxes: l.fires.flameBoxes}
 	case WhenSmoke:
+		if l.fires.learning {
+			e.level = -1
+			break
+		}
 		e.level, e.shows = f.Smoke/r.Params.Score, verdict{reason: reasonSmoke, score: f.Smoke, count: -1, boxes: l.fires.smokeBoxes}
 	case WhenExpr:
 		e.shows = sum(l.present, reasonExpr)

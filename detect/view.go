@@ -425,6 +425,18 @@ func (v *views) pick(r *retina, s *scratch, l look, light Light) (at int, k like
 	if !kin && at >= 0 {
 		k = r.compare(s, &v.all[at], l)
 	}
+	// Dusk in infrared is not like the dead of night: a scene that is still where
+	// it was seen in another light has not moved.
+	if kin && k.kept >= 0 && k.agrees() < knownShare {
+		for i := range v.all {
+			if v.all[i].Light == light || v.all[i].Preset != v.all[at].Preset {
+				continue
+			}
+			if o := r.compare(s, &v.all[i], l); o.agrees() >= knownShare {
+				return i, o, false
+			}
+		}
+	}
 	return at, k, kin
 }
 

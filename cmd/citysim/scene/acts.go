@@ -502,6 +502,7 @@ func (s *Stage) jam(a *Act, z ground, r *rand.Rand, hold float64) {
 	lane := (x1 - x0) / 2
 	var all []stuck
 	var full, last float64
+	stood := math.Inf(1)
 	const speed = 8.0
 	for l := range 2 {
 		front := z1 - between(r, 2.6, 3.6)
@@ -509,6 +510,7 @@ func (s *Stage) jam(a *Act, z ground, r *rand.Rand, hold float64) {
 			c := stuck{look: newCarLook(r), x: x0 + lane*(float64(l)+0.5) + between(r, -0.15, 0.15), at: front, from: float64(i)*2.4 + between(r, 0, 1)}
 			front -= c.look.length + between(r, 1.2, 2.4)
 			full = max(full, c.from+(c.at+8)/speed)
+			stood = min(stood, c.from+(c.at+8)/speed)
 			all = append(all, c)
 		}
 	}
@@ -520,7 +522,7 @@ func (s *Stage) jam(a *Act, z ground, r *rand.Rand, hold float64) {
 	for _, c := range all {
 		first = min(first, c.goes)
 	}
-	a.Begin, a.End, a.Length = seconds(full), seconds(first), seconds(last)
+	a.Begin, a.End, a.Length = seconds(stood), seconds(first), seconds(last)
 	a.draw = func(s *Stage, t float64, add func(float64, func())) {
 		for _, c := range all {
 			zed := -8 + (t-c.from)*speed
