@@ -11,8 +11,8 @@ import (
 // MaxEvent is the largest outgoing event, in bytes.
 const MaxEvent = 20_000
 
-// EventType is the CloudEvents type of a transition into a state.
-func EventType(to LeadState) string { return "videopatrol.lead." + string(to) + ".v1" }
+// EventType is the CloudEvents type of a step with that name; see Step.Name.
+func EventType(name string) string { return "videopatrol.lead." + name + ".v1" }
 
 // Event is a notice as a CloudEvent 1.0 (JSON event format, structured mode):
 // the form in which every sink tells of a lead.
@@ -60,10 +60,11 @@ type EventEvidence struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// EventClock is by when a stage of a lead is due.
+// EventClock is by when a stage of a lead, or of one of its orders, is due.
 type EventClock struct {
-	Stage string    `json:"stage"`
+	Stage Stage     `json:"stage"`
 	DueAt time.Time `json:"due_at"`
+	Order string    `json:"order,omitempty"`
 }
 
 // LinkFunc makes the link under which a receiver may fetch a picture of a lead
@@ -75,7 +76,7 @@ type LinkFunc func(sha256 string) (url string, expires time.Time, err error)
 func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 	l := n.Lead
 	e := Event{
-		SpecVersion: "1.0", ID: n.ID, Source: source, Type: EventType(n.Step.To),
+		SpecVersion: "1.0", ID: n.ID, Source: source, Type: EventType(n.Step.Name()),
 		Subject: l.ID, Time: n.Step.At.UTC(), DataContentType: "application/json",
 		Data: EventData{
 			Lead: EventLead{
@@ -85,6 +86,9 @@ func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 			Camera: l.Camera, Grid: append([]GridRef{}, l.Grid...), Zone: l.Zone, Rule: l.Rule,
 			Evidence: []EventEvidence{}, Clocks: []EventClock{},
 		},
+	}
+	for _, c := range l.Clocks {
+		e.Data.Clocks = append(e.Data.Clocks, EventClock{Stage: c.Stage, DueAt: c.DueAt.UTC(), Order: c.Order})
 	}
 	switch len(n.Orders) {
 	case 0:

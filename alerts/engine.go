@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +47,14 @@ type Options struct {
 	// and its state did not. Changes that happen at the same time may come
 	// in any order: of one lead the higher version is the newer one.
 	Changed func(Change)
+	// Routes says who works on what and by when; nil proposes nobody, runs no
+	// clocks and hides nothing.
+	Routes *Routes
+	// Clock tells the time of the wall, as the Store's does; nil is time.Now.
+	// Elapsed tells how much time has passed since any moment, whatever is
+	// done to the wall clock; nil is the process's own.
+	Clock   func() time.Time
+	Elapsed func() time.Duration
 	// NewID makes a lead's id; nil makes UUIDs version 7.
 	NewID func() (string, error)
 	// Log nil is silent, Registerer nil keeps no metrics.
@@ -56,7 +63,7 @@ type Options struct {
 }
 
 // Engine folds findings into leads and carries leads through their states.
-// It is safe for concurrent use and runs nothing of its own.
+// It is safe for concurrent use; Run lets the leads' clocks run.
 type Engine struct {
 	store    Store
 	pictures Pictures
@@ -66,6 +73,9 @@ type Engine struct {
 	canary   string
 	changed  func(Change)
 	newID    func() (string, error)
+	routes   *Routes
+	steady   *steady
+	clocks   chan struct{} // wakes Run
 	log      *slog.Logger
 	metrics  *metrics
 
@@ -110,6 +120,9 @@ func New(o Options) (*Engine, error) {
 		canary:   o.CanaryCamera,
 		changed:  o.Changed,
 		newID:    o.NewID,
+		routes:   o.Routes,
+		steady:   newSteady(o.Clock, o.Elapsed),
+		clocks:   make(chan struct{}, 1),
 		log:      o.Log,
 		metrics:  m,
 	}, nil
@@ -135,29 +148,38 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	if err != nil {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
-	var out Outcome
-	var lead Lead
+	var fo *folding
 	err = e.store.Write(ctx, func(tx Tx) error {
 		var err error
-		lead, out, err = e.fold(ctx, tx, f, sha)
+		fo, err = e.fold(ctx, tx, f, sha)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
-	e.metrics.folded(out)
-	if out == OutcomeRaised {
-		e.metrics.raised(lead)
-		e.outbox.wake()
+	e.observed(fo)
+	return nil
+}
+
+// observed tells of a finding after its commit.
+func (e *Engine) observed(fo *folding) {
+	e.metrics.folded(fo.out)
+	if fo.by != "" {
+		e.metrics.quiet.WithLabelValues(string(fo.by)).Inc()
 	}
-	if lead.ID != "" {
-		c := Change{Lead: lead}
-		if out == OutcomeRaised {
-			c.Step = firstStep(lead)
+	if fo.lead.ID != "" {
+		c := Change{Lead: e.shown(fo.lead)}
+		if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
+			c.Step = firstStep(fo.lead)
 		}
 		e.changed(c)
 	}
-	return nil
+	if fo.out == OutcomeRaised {
+		e.metrics.raised(fo.lead)
+	}
+	if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
+		fo.tell()
+	}
 }
 
 // check refuses a finding that could not be told from others.
@@ -191,6 +213,12 @@ func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err er
 	if _, wanted := keepPicture(c, out, f); !wanted {
 		return "", nil
 	}
+	if out == OutcomeRaised || c.Quiet != "" {
+		by, _, err := e.quietly(ctx, e.store, have.Condition, f, micros(e.steady.wall()))
+		if err != nil || by != "" {
+			return "", err
+		}
+	}
 	sha, err = e.pictures.Put(ctx, f.Picture)
 	switch {
 	case err == nil:
@@ -208,60 +236,123 @@ func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err er
 	return "", nil
 }
 
-// fold is the transaction of Observe. It returns the lead where that changed
-// for those who look at it, else the zero Lead.
-func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) (Lead, Outcome, error) {
+// folding is one finding's transaction.
+type folding struct {
+	*changes
+	finding detect.Finding
+	sha     string
+	have    Condition
+	out     Outcome
+	by      QuietRule // what kept the condition back, when it began or before
+	lead    Lead      // the lead where that changed for those who look at it, else zero
+}
+
+// fold is the transaction of Observe.
+func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) (*folding, error) {
+	fo := &folding{changes: &changes{e: e, tx: tx}, finding: f, sha: sha}
 	have, err := tx.Condition(ctx, f.Key(), f.Began)
 	if err != nil {
-		return Lead{}, "", err
+		return fo, err
 	}
-	c, out := Fold(have, f)
-	if out == OutcomeRepeated {
-		return Lead{}, out, nil
+	var c Condition
+	c, fo.out = Fold(have, f)
+	fo.have = have.Condition
+	if fo.out == OutcomeRepeated {
+		return fo, nil
 	}
 	// The record may have moved on since keep looked: its word counts here.
-	counted, wanted := keepPicture(c, out, f)
+	counted, wanted := keepPicture(c, fo.out, f)
 	if wanted = wanted && sha != ""; wanted {
 		c = counted
 	}
-	var lead Lead
 	switch {
-	case out == OutcomeRaised:
-		lead, c, err = e.raise(ctx, tx, c, f)
-	case out == OutcomeSeen && !wanted:
-		return Lead{}, out, tx.SaveCondition(ctx, c)
+	case fo.out == OutcomeRaised:
+		c, err = fo.begin(ctx, c)
+	case c.Quiet != "" && fo.out != OutcomeEnded:
+		c, err = fo.again(ctx, c)
+	case fo.out == OutcomeSeen && !wanted:
+		return fo, tx.SaveCondition(ctx, c)
 	default:
-		lead, err = touch(ctx, tx, c)
+		fo.lead, err = touch(ctx, tx, c)
 	}
 	if err != nil {
-		return Lead{}, "", err
+		return fo, err
 	}
 	if err := tx.SaveCondition(ctx, c); err != nil {
-		return Lead{}, "", err
+		return fo, err
 	}
 	if have.Known == "" {
 		if err := tx.KnowBegan(ctx, c.Key, f.Began, c.Lead); err != nil {
-			return Lead{}, "", err
+			return fo, err
 		}
 	}
-	if wanted && lead.ID != "" {
+	if wanted && fo.lead.ID != "" {
 		ev := Evidence{SHA256: sha, Phase: f.Phase, TakenAt: f.At, Boxes: f.Boxes, Size: len(f.Picture)}
-		if err := tx.AddEvidence(ctx, lead.ID, ev); err != nil {
-			return Lead{}, "", err
+		if err := tx.AddEvidence(ctx, fo.lead.ID, ev); err != nil {
+			return fo, err
 		}
-		lead.Evidence = append(lead.Evidence, ev)
+		fo.lead.Evidence = append(fo.lead.Evidence, ev)
 	}
-	if out == OutcomeRaised {
-		err = e.notify(ctx, tx, lead, firstStep(lead), nil)
+	if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
+		err = e.notify(ctx, tx, fo.lead, firstStep(fo.lead), nil)
 	}
-	return lead, out, err
+	return fo, err
 }
 
-// raise adds the lead of a new condition, with its first step.
-func (e *Engine) raise(ctx context.Context, tx Tx, c Condition, f detect.Finding) (Lead, Condition, error) {
+// begin raises the lead of a new condition, unless a rule keeps it back.
+func (fo *folding) begin(ctx context.Context, c Condition) (Condition, error) {
+	by, detail, err := fo.e.quietly(ctx, fo.tx, fo.have, fo.finding, fo.tx.Now())
+	if err != nil {
+		return c, err
+	}
+	if by != "" {
+		return fo.suppress(ctx, c, by, detail)
+	}
+	return fo.raise(ctx, c)
+}
+
+// again asks once more of a condition that is kept back, while it runs: when
+// no rule does it any longer its lead is raised.
+func (fo *folding) again(ctx context.Context, c Condition) (Condition, error) {
+	by, _, err := fo.e.quietly(ctx, fo.tx, fo.have, fo.finding, fo.tx.Now())
+	if err != nil || by != "" {
+		c.Pictures, c.EndPicture = 0, false
+		return c, err
+	}
+	was := c.Lead
+	c.Quiet = ""
+	if c, err = fo.raise(ctx, c); err != nil {
+		return c, err
+	}
+	if err := fo.tx.Unsuppress(ctx, c.Key, was, c.Lead); err != nil {
+		return c, err
+	}
+	if fo.out != OutcomeMerged {
+		fo.out = OutcomeRaised
+	}
+	return c, nil
+}
+
+// suppress keeps a condition back and accounts for it.
+func (fo *folding) suppress(ctx context.Context, c Condition, by QuietRule, detail string) (Condition, error) {
+	id, err := fo.e.newID()
+	if err != nil {
+		return c, fmt.Errorf("make a suppression's id: %w", err)
+	}
+	fo.out, fo.by = OutcomeSuppressed, by
+	c.Lead, c.Quiet, c.Shown, c.Pictures, c.EndPicture = id, by, fo.have.shown(), 0, false
+	return c, fo.tx.AddSuppression(ctx, Suppression{
+		ID: id, At: fo.tx.Now(), By: by, Key: c.Key, Kind: c.Kind, Began: c.Began, Detail: detail,
+	})
+}
+
+// raise adds the lead of a condition, with its first step. Where another
+// camera's lead shows the same, it begins as a part of that.
+func (fo *folding) raise(ctx context.Context, c Condition) (Condition, error) {
+	e, tx, f := fo.e, fo.tx, fo.finding
 	id, err := e.newID()
 	if err != nil {
-		return Lead{}, c, fmt.Errorf("make a lead's id: %w", err)
+		return c, fmt.Errorf("make a lead's id: %w", err)
 	}
 	info, ok := e.kinds[f.Kind]
 	if !ok {
@@ -270,19 +361,55 @@ func (e *Engine) raise(ctx context.Context, tx Tx, c Condition, f detect.Finding
 	at := e.places.of(f)
 	c.Lead = id
 	lead := withCondition(Lead{
-		ID: id, Kind: f.Kind, Severity: info.Severity, State: LeadRaised, Version: 1,
+		ID: id, Kind: f.Kind, Severity: info.Severity, State: LeadRaised, Version: 1, Decided: 1,
 		Summary: summarize(info.Title, f.Why), Rule: f.Rule,
 		Camera: at.Camera, Zone: at.Zone, Grid: at.Grid,
-		RaisedAt: tx.Now(), Changed: tx.Now(),
+		RaisedAt: tx.Now(), Since: tx.Now(), Changed: tx.Now(),
 		Canary: e.canary != "" && f.Camera == e.canary,
 	}, c)
-	if err := tx.AddAudit(ctx, auditOf(lead, firstStep(lead), "")); err != nil {
-		return Lead{}, c, err
+	if err := fo.neighbour(ctx, &lead); err != nil {
+		return c, err
+	}
+	step := firstStep(lead)
+	if err := tx.AddAudit(ctx, auditOf(lead, step, "")); err != nil {
+		return c, err
 	}
 	if lead.Number, err = tx.AddLead(ctx, lead); err != nil {
-		return Lead{}, c, err
+		return c, err
 	}
-	return lead, c, tx.AddStep(ctx, lead.ID, firstStep(lead))
+	if err := tx.AddStep(ctx, lead.ID, step); err != nil {
+		return c, err
+	}
+	if err := e.setClocks(ctx, tx, &lead); err != nil {
+		return c, err
+	}
+	fo.lead = lead
+	if lead.MergedInto == "" {
+		return c, nil
+	}
+	fo.out, fo.by = OutcomeMerged, QuietNeighbour
+	into, err := fo.load(ctx, lead.MergedInto)
+	if err != nil {
+		return c, err
+	}
+	err = into.record(ctx, Step{By: System, Act: ActJoined, About: lead.ID, Reason: string(QuietNeighbour)}, "", nil)
+	return c, errors.Join(err, tx.AddSuppression(ctx, Suppression{
+		ID: lead.ID, At: tx.Now(), By: QuietNeighbour, Key: c.Key, Kind: c.Kind, Began: c.Began, Lead: lead.MergedInto,
+	}))
+}
+
+// neighbour makes a lead begin as a part of the open one that another camera
+// raised of the same kind in the same sub-cell a moment ago, if there is one.
+func (fo *folding) neighbour(ctx context.Context, l *Lead) error {
+	if fo.e.routes == nil || fo.e.routes.quiet.Neighbours == 0 || l.Canary || len(l.Grid) == 0 {
+		return nil
+	}
+	since := fo.tx.Now().Add(-fo.e.routes.quiet.Neighbours)
+	into, err := fo.tx.Neighbour(ctx, l.Kind, l.Grid[len(l.Grid)-1].ID, l.Camera.ID, since)
+	if err == nil && into != "" {
+		l.State, l.MergedInto = LeadMerged, into
+	}
+	return err
 }
 
 // touch brings what a lead shows of its condition up to date. A condition
@@ -308,7 +435,11 @@ func withCondition(l Lead, c Condition) Lead {
 }
 
 func firstStep(l Lead) Step {
-	return Step{Version: 1, At: l.RaisedAt, By: System, To: LeadRaised}
+	s := Step{Version: 1, At: l.RaisedAt, By: System, Act: ActMoved, To: LeadRaised}
+	if l.MergedInto != "" {
+		s.To, s.About, s.Reason = LeadMerged, l.MergedInto, string(QuietNeighbour)
+	}
+	return s
 }
 
 // Running lists the conditions that have not ended, for watches that lost
@@ -321,24 +452,12 @@ func (e *Engine) Running(ctx context.Context) ([]detect.Condition, error) {
 // notify writes what the sinks are to be told of a step.
 func (e *Engine) notify(ctx context.Context, tx Tx, lead Lead, step Step, orders []Order) error {
 	for _, sink := range e.outbox.subscribers(lead, step) {
-		n := Notice{ID: fmt.Sprintf("%s-%d", lead.ID, step.Version), Sink: sink, Lead: lead, Step: step, Orders: orders}
+		n := Notice{ID: fmt.Sprintf("%s-%d", lead.ID, step.Version), Sink: sink, Lead: e.shown(lead), Step: step, Orders: orders}
 		if err := tx.AddNotice(ctx, n); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// auditOf is the audit row of a step.
-func auditOf(l Lead, s Step, client string) AuditRow {
-	detail := fmt.Sprintf("%s → %s, version %d", s.From, s.To, s.Version)
-	if s.Note != "" {
-		detail += ": " + s.Note
-	}
-	return AuditRow{
-		At: s.At, By: s.By, Action: "transition", Object: "lead/" + l.ID,
-		Purpose: s.Reason, Client: client, Detail: strings.TrimPrefix(detail, " "),
-	}
 }
 
 // micros is a time as the record keeps it.

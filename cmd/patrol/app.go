@@ -57,6 +57,7 @@ type app struct {
 	db       *sqldb.DB
 	cameras  *inventorysql.Store
 	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
+	routes   *alerts.Routes
 	engine   *alerts.Engine
 	outbox   *alerts.Outbox
 	coverage *streamsql.Store
@@ -239,10 +240,16 @@ func (a *app) openAlerts(ctx context.Context) error {
 		info.Severity = severity
 		kinds[kind] = info
 	}
+	if a.routes, err = readRoutes(a.cfg); err != nil {
+		return err
+	}
+	for _, hole := range a.routes.Holes(a.wanted.Load().Grid) {
+		a.log.Warn("leads without an owner", "hole", hole.String())
+	}
 	a.hub = wall.NewHub(a.part("hub"))
 	a.engine, err = alerts.New(alerts.Options{
 		Store: store, Inventory: func() inventory.Snapshot { return *a.wanted.Load() }, Pictures: pictures, Kinds: kinds, Outbox: a.outbox,
-		CanaryCamera: canaryID, Changed: a.hub.Lead, Log: a.part("alerts"), Registerer: a.registry,
+		CanaryCamera: canaryID, Changed: a.hub.Lead, Routes: a.routes, Log: a.part("alerts"), Registerer: a.registry,
 	})
 	if err == nil && a.canary != nil {
 		a.canary.settle = a.settleCanary
@@ -404,16 +411,12 @@ func (a *app) openWall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	departments := make([]wall.Department, 0, len(a.cfg.Departments))
-	for _, d := range a.cfg.Departments {
-		departments = append(departments, wall.Department{ID: d.ID, NameZH: d.Name.ZH, NameEN: d.Name.EN})
-	}
 	a.wall, err = wall.New(wall.Options{
 		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.pool,
 		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
-		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Departments: departments,
+		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Routes: a.routes,
 		Secure: a.tls != nil, Log: a.part("wall"), Registerer: a.registry,
 	})
 	return err
@@ -447,6 +450,7 @@ func (a *app) Run(ctx context.Context) error {
 		{"streams", a.manager.Run},
 		{"detect", a.pool.Run},
 		{"outbox", a.outbox.Run},
+		{"clocks", a.engine.Run},
 	}
 	if a.canary != nil {
 		stages = append(stages, stage{"canary", a.canary.Run})
