@@ -26,7 +26,8 @@ const dateForm = "2006-01-02"
 // mostDays bounds how far a calendar is looked ahead.
 const mostDays = 400
 
-func (c Calendar) in(zone *time.Location) Calendar {
+// In is the calendar of a time zone.
+func (c Calendar) In(zone *time.Location) Calendar {
 	c.zone = zone
 	return c
 }

@@ -96,6 +96,8 @@ type Desk interface {
 	Transition(ctx context.Context, t Transition) (Lead, error)
 	// Merged lists the leads that were merged into a lead, and into those.
 	Merged(ctx context.Context, id string) ([]Lead, error)
+	// LeadCameras lists the cameras of a lead about cameras that fail.
+	LeadCameras(ctx context.Context, lead string) ([]LeadCamera, error)
 	// Claim changes a lead's owner. It returns *StaleError, *RefusedError or
 	// ErrNotFound.
 	Claim(ctx context.Context, c Claim) (Lead, error)
@@ -121,6 +123,8 @@ type Desk interface {
 	// Suppressions are the conditions that were not shown as a lead of their
 	// own, newest first.
 	Suppressions(ctx context.Context, q SuppressionQuery) (SuppressionPage, error)
+	// Statistics counts the leads that were raised in a time.
+	Statistics(ctx context.Context, from, to time.Time) (Statistics, error)
 	// Counts returns the number of leads by state, canary leads left out.
 	Counts(ctx context.Context) (map[LeadState]int, error)
 	// Evidence opens a picture of a lead by its SHA-256 and returns the lead,

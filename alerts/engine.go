@@ -150,9 +150,8 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	}
 	var fo *folding
 	err = e.store.Write(ctx, func(tx Tx) error {
-		var err error
-		fo, err = e.fold(ctx, tx, f, sha)
-		return err
+		fo = newFolding(e, tx, f, sha)
+		return fo.fold(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
@@ -244,21 +243,26 @@ type folding struct {
 	have    Condition
 	out     Outcome
 	by      QuietRule // what kept the condition back, when it began or before
+	outage  Outage    // of a condition about cameras that fail
 	lead    Lead      // the lead where that changed for those who look at it, else zero
 }
 
+func newFolding(e *Engine, tx Tx, f detect.Finding, sha string) *folding {
+	return &folding{changes: &changes{e: e, tx: tx}, finding: f, sha: sha}
+}
+
 // fold is the transaction of Observe.
-func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) (*folding, error) {
-	fo := &folding{changes: &changes{e: e, tx: tx}, finding: f, sha: sha}
+func (fo *folding) fold(ctx context.Context) error {
+	e, tx, f, sha := fo.e, fo.tx, fo.finding, fo.sha
 	have, err := tx.Condition(ctx, f.Key(), f.Began)
 	if err != nil {
-		return fo, err
+		return err
 	}
 	var c Condition
 	c, fo.out = Fold(have, f)
 	fo.have = have.Condition
 	if fo.out == OutcomeRepeated {
-		return fo, nil
+		return nil
 	}
 	// The record may have moved on since keep looked: its word counts here.
 	counted, wanted := keepPicture(c, fo.out, f)
@@ -271,32 +275,32 @@ func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) 
 	case c.Quiet != "" && fo.out != OutcomeEnded:
 		c, err = fo.again(ctx, c)
 	case fo.out == OutcomeSeen && !wanted:
-		return fo, tx.SaveCondition(ctx, c)
+		return tx.SaveCondition(ctx, c)
 	default:
 		fo.lead, err = touch(ctx, tx, c)
 	}
 	if err != nil {
-		return fo, err
+		return err
 	}
 	if err := tx.SaveCondition(ctx, c); err != nil {
-		return fo, err
+		return err
 	}
 	if have.Known == "" {
 		if err := tx.KnowBegan(ctx, c.Key, f.Began, c.Lead); err != nil {
-			return fo, err
+			return err
 		}
 	}
 	if wanted && fo.lead.ID != "" {
 		ev := Evidence{SHA256: sha, Phase: f.Phase, TakenAt: f.At, Boxes: f.Boxes, Size: len(f.Picture)}
 		if err := tx.AddEvidence(ctx, fo.lead.ID, ev); err != nil {
-			return fo, err
+			return err
 		}
 		fo.lead.Evidence = append(fo.lead.Evidence, ev)
 	}
 	if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
 		err = e.notify(ctx, tx, fo.lead, firstStep(fo.lead), nil)
 	}
-	return fo, err
+	return err
 }
 
 // begin raises the lead of a new condition, unless a rule keeps it back.
@@ -359,6 +363,10 @@ func (fo *folding) raise(ctx context.Context, c Condition) (Condition, error) {
 		info = KindInfo{Severity: SeverityMedium, Title: detect.Text{ZH: string(f.Kind), EN: string(f.Kind)}}
 	}
 	at := e.places.of(f)
+	if len(fo.outage.Cameras) > 0 {
+		at = e.places.shared(fo.outage.Cameras)
+		at.Camera.ID = f.Camera
+	}
 	c.Lead = id
 	lead := withCondition(Lead{
 		ID: id, Kind: f.Kind, Severity: info.Severity, State: LeadRaised, Version: 1, Decided: 1,
@@ -401,7 +409,7 @@ func (fo *folding) raise(ctx context.Context, c Condition) (Condition, error) {
 // neighbour makes a lead begin as a part of the open one that another camera
 // raised of the same kind in the same sub-cell a moment ago, if there is one.
 func (fo *folding) neighbour(ctx context.Context, l *Lead) error {
-	if fo.e.routes == nil || fo.e.routes.quiet.Neighbours == 0 || l.Canary || len(l.Grid) == 0 {
+	if fo.e.routes == nil || fo.e.routes.quiet.Neighbours == 0 || l.Canary || len(l.Grid) == 0 || l.Kind == KindCameraFault {
 		return nil
 	}
 	since := fo.tx.Now().Add(-fo.e.routes.quiet.Neighbours)

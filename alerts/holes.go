@@ -136,10 +136,11 @@ func (r *Routes) edges() []int {
 // unowned are the ranges of the week in which a kind has no owner in a cell,
 // and why in the first of them.
 func (r *Routes) unowned(kind detect.Kind, cells []string, edges []int) (hours []string, why string) {
+	var spans [][2]int
 	from := -1
 	end := func(to int) {
 		if from >= 0 {
-			hours = append(hours, span(from, to))
+			spans = append(spans, [2]int{from, to})
 			from = -1
 		}
 	}
@@ -155,6 +156,14 @@ func (r *Routes) unowned(kind detect.Kind, cells []string, edges []int) (hours [
 		why = cmp.Or(why, p.Why)
 	}
 	end(minutesOfWeek)
+	// One that goes on into the next week is one.
+	if n := len(spans); n > 1 && spans[0][0] == 0 && spans[n-1][1] == minutesOfWeek {
+		spans[n-1][1] += spans[0][1]
+		spans = spans[1:]
+	}
+	for _, s := range spans {
+		hours = append(hours, span(s[0], s[1]))
+	}
 	return daily(hours), why
 }
 

@@ -98,6 +98,24 @@ func (p *places) of(f detect.Finding) place {
 	return at
 }
 
+// shared is the place that cameras have in common: the cells that all of them
+// lie in, and of one alone its own.
+func (p *places) shared(cameras []string) place {
+	at := p.of(detect.Finding{Camera: cameras[0], Zone: faultZone})
+	for _, c := range cameras[1:] {
+		grid := p.of(detect.Finding{Camera: c}).Grid
+		n := 0
+		for n < min(len(grid), len(at.Grid)) && grid[n] == at.Grid[n] {
+			n++
+		}
+		at.Grid = at.Grid[:n]
+	}
+	if len(cameras) > 1 {
+		at.Camera.Name = ""
+	}
+	return at
+}
+
 // armed tells whether a finding's zone is armed; one that the inventory has
 // lost meanwhile is.
 func (p *places) armed(f detect.Finding, zone *time.Location) bool {

@@ -171,6 +171,9 @@ func (c *checker) checkQuiet() {
 	if q.Flood.Leads < 0 || q.Flood.Leads > 0 && q.Flood.In <= 0 {
 		c.bad("$.quiet.flood", "is a number of leads in a time, such as {leads: 10, in: 10m}; 0 leads group nothing")
 	}
+	if o := c.routes.outages; o.Hold < 0 || o.Together < 0 || o.Share < 0 || o.Share > 1 {
+		c.bad("$.outages", "is such as {hold: 5m, together: 3, share: 0.8}; hold 0 raises none")
+	}
 	for i, x := range q.Quarantine {
 		if x.Rule == "" {
 			c.bad(fmt.Sprintf("$.quiet.quarantine[%d].rule", i), "names the rule that raises nothing")

@@ -3,6 +3,7 @@ package alerts
 import (
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"videopatrol/detect"
@@ -136,12 +137,12 @@ func within(hours []inventory.Hours, at time.Time) bool {
 func (r *Routes) staffed(name string, cells []string, at time.Time) (id, why string) {
 	if d, ok := r.Department(name); ok {
 		if !within(d.Hours, at) {
-			return "", name + " is not staffed then"
+			return "", "not staffed then: " + name
 		}
 		return name, ""
 	}
-	why = "no " + name + " serves this place"
 	depth := -1
+	var away []string
 	for _, d := range r.departments {
 		if d.Service != name {
 			continue
@@ -156,19 +157,20 @@ func (r *Routes) staffed(name string, cells []string, at time.Time) (id, why str
 			continue
 		}
 		if !within(d.Hours, at) {
-			if id == "" {
-				why = d.ID + " is not staffed then"
-			}
+			away = append(away, d.ID)
 			continue
 		}
 		if id == "" || serves > depth {
 			id, depth = d.ID, serves
 		}
 	}
-	if id != "" {
-		why = ""
+	switch {
+	case id != "":
+		return id, ""
+	case len(away) > 0:
+		return "", "not staffed then: " + strings.Join(away, ", ")
 	}
-	return id, why
+	return "", "no " + name + " serves this place"
 }
 
 // up is the department so many levels above; the highest there is.

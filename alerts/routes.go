@@ -35,6 +35,7 @@ type Routes struct {
 	calendar    Calendar
 	clocks      []ClockRule
 	quiet       Quiet
+	outages     OutageRule
 	zone        *time.Location
 }
 
@@ -52,24 +53,31 @@ type routesFile struct {
 	Calendar    Calendar     `yaml:"calendar"`
 	Clocks      []ClockRule  `yaml:"clocks"`
 	Quiet       Quiet        `yaml:"quiet"`
+	Outages     OutageRule   `yaml:"outages"`
 }
 
 // ParseRoutes reads a site's file; its hours are local to zone. Errors name
 // line and column, and all that is wrong is said at once.
 func ParseRoutes(file []byte, zone *time.Location) (*Routes, error) {
+	tree, err := parser.ParseBytes(file, 0)
+	if err != nil {
+		return nil, explainRoutes(err)
+	}
+	if err := checkHours(tree); err != nil {
+		return nil, err
+	}
 	var f routesFile
 	if err := strictyaml.Unmarshal(file, &f); err != nil {
 		return nil, explainRoutes(err)
 	}
 	r := &Routes{
 		departments: f.Departments, index: map[string]int{}, posts: f.Posts, routes: f.Routes,
-		calendar: f.Calendar.in(zone), clocks: f.Clocks, quiet: f.Quiet, zone: zone,
+		calendar: f.Calendar.In(zone), clocks: f.Clocks, quiet: f.Quiet, outages: f.Outages, zone: zone,
 	}
 	for i, d := range f.Departments {
 		r.index[d.ID] = i
 	}
-	c := checker{routes: r}
-	c.tree, _ = parser.ParseBytes(file, 0)
+	c := checker{routes: r, tree: tree}
 	c.checkDepartments()
 	c.checkRoutes()
 	c.checkClocks()
@@ -144,6 +152,38 @@ var routesKeys = []string{
 	"hours", "desks", "phone", "centre", "kinds", "lead", "joint", "copies", "holidays", "workdays", "stage", "severities",
 	"within", "remind", "calendar", "escalate", "after", "to", "supervise", "cool_down", "chatter", "changes", "in",
 	"neighbours", "flood", "leads", "shadow", "quarantine",
+	"outages", "hold", "together", "share", "rule", "cameras", "for", "working",
+}
+
+// checkHours finds hours that cannot be read: the library would not say where
+// they stand.
+func checkHours(tree *ast.File) error {
+	var errs hoursErrors
+	for _, doc := range tree.Docs {
+		if doc.Body != nil {
+			ast.Walk(&errs, doc.Body)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type hoursErrors []error
+
+// Visit looks at one node of the file.
+func (e *hoursErrors) Visit(n ast.Node) ast.Visitor {
+	v, ok := n.(*ast.MappingValueNode)
+	if !ok || v.Key.GetToken().Value != "hours" {
+		return e
+	}
+	if list, ok := v.Value.(*ast.SequenceNode); ok {
+		for _, item := range list.Values {
+			tok := item.GetToken()
+			if _, err := inventory.ParseHours(tok.Value); err != nil {
+				*e = append(*e, fmt.Errorf("line %d, column %d: %w", tok.Position.Line, tok.Position.Column, err))
+			}
+		}
+	}
+	return e
 }
 
 // checker collects all that is wrong with a file.

@@ -37,6 +37,11 @@ type Store interface {
 	// Shelves are those that have not ended, the one that ends first first.
 	Shelves(ctx context.Context, now time.Time) ([]Shelf, error)
 	Handovers(ctx context.Context, limit int) ([]Handover, error)
+	LeadCameras(ctx context.Context, lead string) ([]LeadCamera, error)
+	// Histories are leads raised in a time with their traces, the oldest
+	// first, a page at a time; next is "" at its end.
+	Histories(ctx context.Context, from, to time.Time, cursor string) (page []History, next string, err error)
+	SuppressedBy(ctx context.Context, from, to time.Time) (map[QuietRule]int, error)
 
 	OutboxStore
 }
@@ -94,6 +99,9 @@ type Tx interface {
 	SaveHandover(ctx context.Context, h Handover) error
 	SaveClock(ctx context.Context, lead string, c DueClock) error
 	StopClock(ctx context.Context, lead string, c DueClock) error
+	// SetLeadCameras makes these the cameras of a lead now; others that it had
+	// end.
+	SetLeadCameras(ctx context.Context, lead string, cameras []string) error
 	// SteadyMark is zero until there is one.
 	SteadyMark(ctx context.Context) (SteadyMark, error)
 	SetSteadyMark(ctx context.Context, m SteadyMark) error

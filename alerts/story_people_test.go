@@ -1,9 +1,11 @@
 package alerts_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"videopatrol/alerts"
 )
@@ -144,5 +146,64 @@ func (s *story) wantClock() {
 	}
 	if got != want {
 		s.fail("it is due at %s of %v", got, s.lead(s.words[1]).Clocks)
+	}
+}
+
+// fleet is what a line says of many cameras.
+func (s *story) fleet() {
+	s.t.Helper()
+	now := s.gateway.wall()
+	switch does := s.words[1]; does {
+	case "looks":
+	case "fails", "works":
+		for i, c := range s.cameras {
+			if c.Cells[1] != "t1" || s.named["host"] != "" && c.Host != "h"+s.named["host"] {
+				continue
+			}
+			if s.cameras[i].Down = (time.Time{}); does == "fails" {
+				s.cameras[i].Down, s.cameras[i].Reason = now, "unreachable"
+			}
+		}
+	default:
+		n, err := strconv.Atoi(does)
+		s.must(err)
+		hosts, err := strconv.Atoi(s.named["hosts"])
+		s.must(err)
+		for i := range n + n/3 {
+			c := alerts.CameraState{Camera: fmt.Sprintf("f%04d", i), Host: fmt.Sprintf("h%d", i%hosts), Cells: []string{"city", "t1", "g1"}}
+			if i >= n {
+				c.Host, c.Cells = fmt.Sprintf("elsewhere%d", i%hosts), []string{"city", "t2", "g2"}
+			}
+			s.cameras = append(s.cameras, c)
+		}
+	}
+	s.must(s.gateway.engine.ObserveCameras(s.t.Context(), s.cameras))
+}
+
+func (s *story) wantQueue() {
+	s.t.Helper()
+	raised := all(s.t, s.gateway.engine, alerts.LeadQuery{States: []alerts.LeadState{alerts.LeadRaised}})
+	q := alerts.QueueOf(raised, s.gateway.wall(), s.gateway.routes.Flood())
+	got := map[string]string{"total": strconv.Itoa(q.Total), "rows": strconv.Itoa(len(q.Groups)), "recent": strconv.Itoa(q.Recent)}
+	listed := 0
+	for _, g := range q.Groups {
+		listed += len(g.Leads)
+		if g.Count != len(g.Leads) {
+			s.fail("a row counts %d and lists %d", g.Count, len(g.Leads))
+		}
+	}
+	for _, l := range raised {
+		if l.ID == q.Groups[0].Leads[0] {
+			got["first"] = strconv.FormatInt(l.Number, 10)
+		}
+	}
+	mood := map[bool]string{true: "flood", false: "calm"}[q.Flood]
+	if mood != s.words[1] || listed != len(raised) {
+		s.fail("it is %s and lists %d of %d", mood, listed, len(raised))
+	}
+	for k, want := range s.named {
+		if got[k] != want {
+			s.fail("%s is %s", k, got[k])
+		}
 	}
 }

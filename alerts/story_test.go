@@ -30,6 +30,11 @@ import (
 //	at T NAME signs handover [fails refused]                      the newest one
 //	at T NAME shelves for=T [camera=c1] [rule=R] [reason=…] [fails refused]
 //	at T NAME unshelves                                           the newest shelf
+//	at T fleet N hosts=K                      N cameras of one town on K hosts, and a third as many elsewhere
+//	at T fleet fails|works [host=I]           all of them, or those of one host
+//	at T fleet looks                          nothing changed
+//	want cameras N K                          so many cameras fail now of lead N
+//	want queue calm|flood [total=N] [rows=N] [recent=N] [first=N]
 //	at T restart
 //	at T clock STEP                           the wall clock is set, by +1h or -24h
 //	at T sink NAME up|down|gone|busy
@@ -114,6 +119,7 @@ type story struct {
 	sinks    map[string]*scriptedSink
 	findings []detect.Finding
 	began    map[string]time.Duration // by camera and zone
+	cameras  []alerts.CameraState
 
 	line  string
 	words []string
@@ -163,6 +169,8 @@ func (s *story) act() {
 		s.gateway.start(s.t)
 	case s.words[0] == "sink" && len(s.words) == 3:
 		s.sinks[s.words[1]].mood.Store(&s.words[2])
+	case s.words[0] == "fleet":
+		s.fleet()
 	case s.words[0] == "clock" && len(s.words) == 2:
 		s.gateway.ahead.Add(int64(s.duration(s.words[1])))
 	case s.words[1] == "shelves", s.words[1] == "unshelves":
@@ -281,6 +289,15 @@ func (s *story) want() {
 		}
 	case s.words[0] == "clock" && len(s.words) >= 4:
 		s.wantClock()
+	case s.words[0] == "queue" && len(s.words) == 2:
+		s.wantQueue()
+	case s.words[0] == "cameras" && len(s.words) == 3:
+		all, err := s.gateway.engine.LeadCameras(s.t.Context(), s.lead(s.words[1]).ID)
+		s.must(err)
+		fail := slices.DeleteFunc(all, func(c alerts.LeadCamera) bool { return c.Until != nil })
+		if got := strconv.Itoa(len(fail)); got != s.words[2] {
+			s.fail("there are %s", got)
+		}
 	case s.words[0] == "lead" && len(s.words) >= 3:
 		s.wantLead()
 	case s.words[0] == "sink" && len(s.words) == 4:

@@ -175,6 +175,8 @@ func ownerAfter(owner string, t Transition) string {
 	switch {
 	case t.To == LeadRaised:
 		return ""
+	case t.By == System:
+		return owner
 	case owner == "" || t.To == LeadAccepted:
 		return t.By
 	}

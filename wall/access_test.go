@@ -61,6 +61,7 @@ var wantActions = map[string]wall.Action{
 	"shelve":            wall.ActionTransition,
 	"end-shelf":         wall.ActionTransition,
 	"list-suppressions": wall.ActionRead,
+	"get-statistics":    wall.ActionRead,
 
 	"get-linked-evidence": wall.ActionLink,
 }

@@ -142,8 +142,9 @@ type LeadDetail struct {
 	Lead  alerts.Lead   `json:"lead"`
 	Trace []alerts.Step `json:"trace" doc:"oldest first"`
 	// Allowed are the states that this lead can go to now.
-	Allowed []alerts.LeadState `json:"allowed"`
-	Merged  []alerts.Lead      `json:"merged" doc:"the leads that were merged into this one, with their pictures and orders"`
+	Allowed []alerts.LeadState  `json:"allowed"`
+	Merged  []alerts.Lead       `json:"merged" doc:"the leads that were merged into this one, with their pictures and orders"`
+	Cameras []alerts.LeadCamera `json:"cameras" doc:"those of a lead about cameras that fail"`
 	// Proposal is whom the routes propose for orders now.
 	Proposal alerts.Proposal `json:"proposal"`
 	// Camera is the lead's camera as it is now; left out once it is gone.

@@ -33,6 +33,7 @@ func (s *Server) deskRoutes() {
 	route(s, ActionTransition, op("shelve", post, "/shelves", "Quiet a source for at most 8 hours"), s.shelve)
 	route(s, ActionTransition, op("end-shelf", post, "/shelves/{id}/end", "End a shelf early"), s.endShelf)
 	route(s, ActionRead, op("list-suppressions", get, "/suppressions", "What was not shown as a lead of its own, with the rule, newest first"), s.listSuppressions)
+	route(s, ActionRead, op("get-statistics", get, "/statistics", "What came of the leads raised in a time, how long it took, and which rules are wrong most"), s.getStatistics)
 }
 
 // departmentsOf are the departments as a page shows them.
@@ -305,4 +306,22 @@ func (s *Server) listSuppressions(ctx context.Context, in *suppressionsInput) (*
 		return nil, deskProblem(err)
 	}
 	return answer(SuppressionList{Suppressions: orEmpty(page.Suppressions), Next: page.Next}, nil)
+}
+
+type statisticsInput struct {
+	From time.Time `query:"from" doc:"default 7 days before to"`
+	To   time.Time `query:"to" doc:"default now; at most 366 days after from"`
+}
+
+func (s *Server) getStatistics(ctx context.Context, in *statisticsInput) (*body[alerts.Statistics], error) {
+	if in.To.IsZero() {
+		in.To = s.now()
+	}
+	if in.From.IsZero() {
+		in.From = in.To.Add(-7 * 24 * time.Hour)
+	}
+	if !in.From.Before(in.To) || in.To.Sub(in.From) > alerts.MostStatistics {
+		return nil, problem(http.StatusUnprocessableEntity, "invalid", "from lies before to, by at most 366 days")
+	}
+	return answer(s.desk.Statistics(ctx, in.From, in.To))
 }

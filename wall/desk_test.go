@@ -131,6 +131,14 @@ func TestQueueAndRoutes(t *testing.T) {
 	if len(book.Departments) != 2 || len(book.Routes) != 1 || len(book.Holes) != 1 || len(book.Holes[0].Kinds) != len(alerts.Kinds())-1 {
 		t.Errorf("%+v", book)
 	}
+	var st alerts.Statistics
+	b.get("/api/v1/statistics?from=2026-11-01T00:00:00Z").json(t, &st)
+	if st.Total.Raised != 1 || !st.To.Equal(noon) || len(st.Cells) != 1 {
+		t.Errorf("%+v", st)
+	}
+	if res := b.get("/api/v1/statistics?from=2027-01-01T00:00:00Z"); res.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a time that ends before it begins: %d", res.StatusCode)
+	}
 	for _, path := range []string{"/shelves", "/suppressions?by=chatter", "/handovers"} {
 		if res := b.get("/api/v1" + path); res.StatusCode != http.StatusOK || strings.Contains(string(res.body), "null") {
 			t.Errorf("%s: %d %s", path, res.StatusCode, res.body)

@@ -92,6 +92,16 @@ func (d *fakeDesk) Transition(_ context.Context, t alerts.Transition) (alerts.Le
 	return d.leads[i], nil
 }
 
+func (d *fakeDesk) LeadCameras(context.Context, string) ([]alerts.LeadCamera, error) {
+	return nil, d.refuse
+}
+
+func (d *fakeDesk) Statistics(_ context.Context, from, to time.Time) (alerts.Statistics, error) {
+	s := alerts.StatisticsOf([]alerts.History{{Lead: d.leads[0]}})
+	s.From, s.To = from, to
+	return s, d.refuse
+}
+
 func (d *fakeDesk) Merged(context.Context, string) ([]alerts.Lead, error) { return nil, d.refuse }
 
 func (d *fakeDesk) Claim(_ context.Context, c alerts.Claim) (alerts.Lead, error) {

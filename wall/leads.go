@@ -70,8 +70,13 @@ func (s *Server) getLead(ctx context.Context, in *leadInput) (*body[LeadDetail],
 	for i, m := range merged {
 		merged[i] = whole(m)
 	}
+	cameras, err := s.desk.LeadCameras(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	detail := LeadDetail{
 		Lead: whole(lead), Trace: orEmpty(trace), Allowed: allowed(lead, trace, callerOf(ctx), s.now()), Merged: orEmpty(merged),
+		Cameras:  orEmpty(cameras),
 		Proposal: s.duty.Propose(lead.Kind, alerts.CellsOf(lead.Grid), s.now(), lead.Level),
 	}
 	if v, ok := s.cameraView(lead.Camera.ID); ok {

@@ -451,6 +451,7 @@ func (a *app) Run(ctx context.Context) error {
 		{"detect", a.pool.Run},
 		{"outbox", a.outbox.Run},
 		{"clocks", a.engine.Run},
+		{"faults", a.watchFaults},
 	}
 	if a.canary != nil {
 		stages = append(stages, stage{"canary", a.canary.Run})
@@ -483,7 +484,7 @@ func (a *app) reconcile(ctx context.Context) error {
 			// The patrol goes on: what a watch begins anew joins what runs.
 			a.log.Error("the record does not say which conditions run", "error", err)
 		}
-		a.pool.Reconcile(a.watchConfigs(snapshot, running))
+		a.pool.Reconcile(a.watchConfigs(snapshot, slices.DeleteFunc(running, ofCameraFault)))
 		a.manager.Reconcile(snapshot)
 		if err := a.endOrphans(ctx, snapshot); err != nil {
 			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
@@ -500,6 +501,7 @@ func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	running = slices.DeleteFunc(running, ofCameraFault)
 	patrolled := make(map[string]bool, len(s.Cameras))
 	for _, c := range s.Cameras {
 		patrolled[c.ID] = !c.Disabled

@@ -329,7 +329,7 @@ func newLead() *cobra.Command {
 			return printLead(cmd.OutOrStdout(), d)
 		},
 	}
-	return group("lead", "Look at leads and move them", &f, list, show,
+	return group("lead", "Look at leads and move them", &f, list, show, newLeadStats(&f),
 		transition(&f, "accept", "Accept a lead", alerts.LeadAccepted),
 		transition(&f, "reject", "Reject a lead, with a reason", alerts.LeadRejected),
 		transition(&f, "close", "Close a lead, with a reason", alerts.LeadClosed))

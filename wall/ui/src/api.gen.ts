@@ -586,6 +586,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came of the leads raised in a time, how long it took, and which rules are wrong most */
+        get: operations["get-statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -842,6 +859,28 @@ export interface components {
             last_at?: string;
             ok: boolean;
         };
+        CellTally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            cell: string;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            name: string;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** Format: int64 */
+            rejected: number;
+        };
         ClaimRequest: {
             /** @enum {string} */
             act: "claimed" | "released" | "taken_over";
@@ -918,6 +957,17 @@ export interface components {
             id: string;
             name_en: string;
             name_zh: string;
+        };
+        DepartmentTally: {
+            acknowledge: components["schemas"]["Spread"];
+            department: string;
+            /** Format: int64 */
+            done: number;
+            finish: components["schemas"]["Spread"];
+            /** Format: int64 */
+            orders: number;
+            /** Format: int64 */
+            returned: number;
         };
         DueClock: {
             /** Format: date-time */
@@ -1115,9 +1165,18 @@ export interface components {
             version: number;
             zone: components["schemas"]["ZoneRef"];
         };
+        LeadCamera: {
+            camera: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            until?: string;
+        };
         LeadDetail: {
             allowed: ("raised" | "accepted" | "rejected" | "merged" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened")[];
             camera?: components["schemas"]["CameraView"];
+            /** @description those of a lead about cameras that fail */
+            cameras: components["schemas"]["LeadCamera"][];
             lead: components["schemas"]["Lead"];
             /** @description the leads that were merged into this one, with their pictures and orders */
             merged: components["schemas"]["Lead"][];
@@ -1330,6 +1389,33 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        RuleTally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            camera: string;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** @description of the rejections */
+            reasons: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            rejected: number;
+            rule: string;
+            shelve: boolean;
+        };
         Ruler: {
             /** Format: double */
             height: number;
@@ -1408,12 +1494,43 @@ export interface components {
             /** @example Asia/Shanghai */
             time_zone: string;
         };
+        Spread: {
+            /** Format: int64 */
+            count: number;
+            /** Format: double */
+            p50_seconds: number;
+            /** Format: double */
+            p95_seconds: number;
+        };
         Standing: {
             box: components["schemas"]["Box"];
             class?: string;
             /** Format: date-time */
             first: string;
             seen: boolean;
+        };
+        Statistics: {
+            /** @description clocks that ran out, by stage */
+            breaches: {
+                [key: string]: number;
+            };
+            /** @description by first-level cell, the most leads first */
+            cells: components["schemas"]["CellTally"][];
+            /** @description the most orders first */
+            departments: components["schemas"]["DepartmentTally"][];
+            /** Format: date-time */
+            from: string;
+            noisiest: components["schemas"]["RuleTally"][];
+            stages: {
+                [key: string]: components["schemas"]["Spread"];
+            };
+            /** @description conditions that were not shown as a lead of their own, by rule */
+            suppressed: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            to: string;
+            total: components["schemas"]["Tally"];
         };
         Stats: {
             /** @description by state */
@@ -1466,6 +1583,26 @@ export interface components {
             /** @description cursor of the next page */
             next?: string;
             suppressions: components["schemas"]["Suppression"][];
+        };
+        Tally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** Format: int64 */
+            rejected: number;
         };
         Text: {
             en: string;
@@ -2845,6 +2982,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shelf"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-statistics": {
+        parameters: {
+            query?: {
+                /** @description default 7 days before to */
+                from?: string;
+                /** @description default now; at most 366 days after from */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
                 };
             };
             /** @description Error */
