@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"maps"
 	"net"
 	"net/url"
 	"sync"
@@ -18,7 +19,7 @@ const (
 	// them within a minute, and asking once more costs one handshake.
 	limitFor = time.Minute
 	// shortFor is how long its cameras go on taking turns after that, and how
-	// long one refusal waits for another one to confirm it.
+	// long a refusal is remembered.
 	shortFor = 10 * time.Minute
 	// hungAfter is how long a handshake may take; one that takes longer and
 	// fails is the camera's own trouble while the host was alive at most
@@ -48,10 +49,11 @@ type host struct {
 	// 0 when it never refused.
 	limit      int
 	limitUntil time.Time
-	// doubted: a camera was refused while so many sessions played, and nothing
-	// has confirmed or refuted that limit yet; 0 when there is none such.
-	doubted      int
-	doubtedUntil time.Time
+	// refusals are of the cameras that were refused a session in the last
+	// shortFor. most is how many sessions the host granted at once, as of mostAt.
+	refusals map[*loop]refusals
+	most     int
+	mostAt   time.Time
 	// alive is when a session was last opened.
 	alive time.Time
 	// quiet are the loops whose last visit found that the host does not answer.
@@ -79,6 +81,9 @@ type refusal struct {
 	last  time.Time
 }
 
+// refusals are when a camera was refused a session.
+type refusals struct{ first, last time.Time }
+
 func newHost() *host {
 	return &host{
 		parked:  queue{before: byDeadline},
@@ -86,6 +91,8 @@ func newHost() *host {
 		logins:  make(map[inventory.Login]*login),
 		quiet:   make(map[*loop]struct{}),
 		waiting: make(map[*loop]struct{}),
+
+		refusals: make(map[*loop]refusals),
 	}
 }
 
@@ -179,9 +186,13 @@ func (h *host) opened(who *loop, now time.Time) (siblings []*loop) {
 	delete(l.refused, who)
 	h.playing++
 	h.alive = now
-	if h.playing > h.doubted {
-		h.doubted = 0
+	if h.playing >= h.most || now.Sub(h.mostAt) > limitFor {
+		h.most, h.mostAt = h.playing, now
 	}
+	if h.playing > h.limit {
+		h.limit = 0
+	}
+	delete(h.refusals, who)
 	delete(h.quiet, who)
 	if h.playing == 1 {
 		for s := range h.waiting {
@@ -217,7 +228,7 @@ func (h *host) refused(who *loop, err error, now time.Time) (hit bool, really er
 	}
 	hit = reason == ReasonSessionLimit
 	if hit && h.playing > 0 {
-		h.suspect(now)
+		h.suspect(who, now)
 	}
 	return hit, err
 }
@@ -237,16 +248,27 @@ func (l *login) refuse(who *loop, now time.Time) {
 	}
 }
 
-// suspect takes a refusal for the host's limit when another one has gone
-// before it, and no session was opened beyond it since: a camera that lies
+// suspect takes refusals for the host's limit when two cameras are refused
+// within limitFor, or one is again and again while nobody else is let in. A host
+// that has just granted more has not reached its limit: a camera that lies
 // holds none of its neighbours back.
-func (h *host) suspect(now time.Time) {
-	known := h.limit > 0 && now.Before(h.limitUntil.Add(limitFor))
-	if !known && (h.doubted == 0 || !now.Before(h.doubtedUntil)) {
-		h.doubted, h.doubtedUntil = h.playing, now.Add(shortFor)
+func (h *host) suspect(who *loop, now time.Time) {
+	maps.DeleteFunc(h.refusals, func(_ *loop, r refusals) bool { return now.Sub(r.last) > shortFor })
+	if h.playing < h.most && now.Sub(h.mostAt) <= limitFor {
 		return
 	}
-	h.limit, h.limitUntil = h.playing, now.Add(limitFor)
+	mine, again := h.refusals[who]
+	if !again {
+		mine.first = now
+	}
+	mine.last = now
+	h.refusals[who] = mine
+	for other, r := range h.refusals {
+		if other == who && again && h.alive.Before(mine.first) || other != who && now.Sub(r.last) <= limitFor {
+			h.limit, h.limitUntil = h.playing, now.Add(limitFor)
+			return
+		}
+	}
 }
 
 // hangs tells whether a handshake that failed after so long is its camera's own
@@ -296,6 +318,7 @@ func (h *host) left(who *loop) {
 	defer h.mu.Unlock()
 	delete(h.waiting, who)
 	delete(h.quiet, who)
+	delete(h.refusals, who)
 	for _, l := range h.logins {
 		delete(l.refused, who)
 		if l.doubt == who {

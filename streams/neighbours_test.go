@@ -26,12 +26,27 @@ func TestNeighboursOfABadCamera(t *testing.T) {
 			return streams.Errorf(r, "no")
 		}
 	}
-	for name, play := range map[string]script{
-		"healthy":                    quick,
-		"says that the host is full": slow(50*time.Millisecond, streams.ReasonSessionLimit),
-		"refuses the login":          slow(50*time.Millisecond, streams.ReasonAuth),
-		"lets a handshake hang":      slow(15*time.Second, streams.ReasonTimeout),
-		"ends at once":               slow(0, streams.ReasonClosed),
+	// One whose key unit is long in coming has several sessions at a time.
+	busy := func(ctx context.Context, n int, s *fakeSession) error {
+		if !pause(ctx, 100*time.Millisecond) {
+			return nil
+		}
+		grant(ctx)
+		if !pause(ctx, 1500*time.Millisecond) {
+			return nil
+		}
+		return steady(2*time.Second)(ctx, n, s)
+	}
+	full, wrong := slow(50*time.Millisecond, streams.ReasonSessionLimit), slow(50*time.Millisecond, streams.ReasonAuth)
+	for name, play := range map[string]struct{ bad, others script }{
+		"healthy":                    {quick, quick},
+		"says that the host is full": {full, quick},
+		"refuses the login":          {wrong, quick},
+		"lets a handshake hang":      {slow(15*time.Second, streams.ReasonTimeout), quick},
+		"ends at once":               {slow(0, streams.ReasonClosed), quick},
+		"busy":                       {busy, busy},
+		"busy, says that it is full": {full, busy},
+		"busy, refuses the login":    {wrong, busy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var cameras []inventory.Camera
@@ -42,7 +57,7 @@ func TestNeighboursOfABadCamera(t *testing.T) {
 			}
 			patrol(t, streams.Options{}, cameras, func(b *bench) {
 				for _, c := range cameras {
-					b.city.set(c.ID, quick)
+					b.city.set(c.ID, play.others)
 				}
 				after(time.Minute)
 				before := map[string]int{}
@@ -50,7 +65,7 @@ func TestNeighboursOfABadCamera(t *testing.T) {
 					before[c.ID] = len(b.desk.of(c.ID))
 				}
 				for _, c := range cameras[:bad] { // one after the other
-					b.city.set(c.ID, play)
+					b.city.set(c.ID, play.bad)
 					after(20 * time.Second)
 				}
 				after(9 * time.Minute)

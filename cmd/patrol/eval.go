@@ -23,11 +23,6 @@ import (
 	"videopatrol/inventory"
 )
 
-// faults are the scene faults that this build knows.
-func faults() []detect.Fault {
-	return []detect.Fault{detect.SceneFrozen, detect.SceneDark, detect.SceneCovered}
-}
-
 type evalFlags struct {
 	media, labels, output string
 	rules, groups, only   []string
@@ -78,7 +73,7 @@ func (f *evalFlags) check() error {
 	for _, k := range detect.Kinds() {
 		known = append(known, string(k))
 	}
-	for _, k := range faults() {
+	for _, k := range detect.Faults() {
 		known = append(known, string(k))
 	}
 	for _, rule := range f.rules {
@@ -106,7 +101,7 @@ func (f *evalFlags) run(ctx context.Context, args []string, stdout, stderr io.Wr
 	})
 	begin, done := time.Now(), 0
 	report, failed := eval.Run(ctx, eval.Options{
-		Faults: faults(), Only: f.rules, Jobs: f.jobs,
+		Faults: detect.Faults(), Only: f.rules, Jobs: f.jobs,
 		NewWatch: func(c detect.Config) (*detect.Watch, detect.Imaging, func(), error) {
 			imaging := opencv.New()
 			free := func() { _ = imaging.Close() }
