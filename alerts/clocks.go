@@ -89,6 +89,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			run.leave(ctx)
 			return nil
 		case <-e.clocks:
 		case <-sleep.C:
@@ -175,6 +176,18 @@ func (r *clockRun) mark(ctx context.Context) error {
 	}
 	r.resumed, r.marked, r.offset = true, now, offset
 	return nil
+}
+
+// leave tells the record of the steady clock as it is at the end, so that what
+// is done to the wall clock before the next start costs no time. Without it
+// the mark is a minute old at most.
+func (r *clockRun) leave(ctx context.Context) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	r.marked = time.Time{}
+	if err := r.mark(last); err != nil {
+		r.e.log.Warn("the clocks of leads may go on up to a minute late", "error", err)
+	}
 }
 
 // strike does what is due of one clock, in one transaction.

@@ -3,6 +3,7 @@ package alerts
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"videopatrol/detect"
@@ -40,6 +41,12 @@ type EventData struct {
 	// it made several.
 	Order  *Order  `json:"order,omitempty"`
 	Orders []Order `json:"orders,omitempty"`
+	// Transfer has the key under which another centre answers.
+	Transfer *Transfer `json:"transfer,omitempty"`
+	// Clock is the one that reminds or ran out, To the post that is to hear of
+	// it.
+	Clock Stage  `json:"clock,omitempty"`
+	To    string `json:"to,omitempty"`
 }
 
 // EventLead is the part of a lead that leaves the gateway.
@@ -87,15 +94,28 @@ func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 			Evidence: []EventEvidence{}, Clocks: []EventClock{},
 		},
 	}
+	if l.State == LeadTransferred {
+		e.Data.Transfer = l.Transfer
+	}
+	switch n.Step.Act {
+	case ActReminded, ActBreached, ActEscalated, ActSupervised:
+		e.Data.Clock, e.Data.To = Stage(n.Step.About), n.Step.Reason
+	default:
+	}
 	for _, c := range l.Clocks {
 		e.Data.Clocks = append(e.Data.Clocks, EventClock{Stage: c.Stage, DueAt: c.DueAt.UTC(), Order: c.Order})
 	}
-	switch len(n.Orders) {
+	// What people write stays in the house.
+	orders := slices.Clone(n.Orders)
+	for i := range orders {
+		orders[i].Reason, orders[i].Feedback = "", ""
+	}
+	switch len(orders) {
 	case 0:
 	case 1:
-		e.Data.Order = &n.Orders[0]
+		e.Data.Order = &orders[0]
 	default:
-		e.Data.Orders = n.Orders
+		e.Data.Orders = orders
 	}
 	if link == nil {
 		return e, nil

@@ -35,7 +35,7 @@ import (
 //	at T fleet looks                          nothing changed
 //	want cameras N K                          so many cameras fail now of lead N
 //	want queue calm|flood [total=N] [rows=N] [recent=N] [first=N]
-//	at T restart
+//	at T restart [clock=STEP]                 and the wall clock is set meanwhile
 //	at T clock STEP                           the wall clock is set, by +1h or -24h
 //	at T sink NAME up|down|gone|busy
 //	want leads N | want shown N               all, and those that are open
@@ -166,6 +166,9 @@ func (s *story) act() {
 		}
 	case s.words[0] == "restart":
 		s.gateway.stop()
+		if v := s.named["clock"]; v != "" {
+			s.gateway.ahead.Add(int64(s.duration(v)))
+		}
 		s.gateway.start(s.t)
 	case s.words[0] == "sink" && len(s.words) == 3:
 		s.sinks[s.words[1]].mood.Store(&s.words[2])
