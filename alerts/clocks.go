@@ -83,6 +83,10 @@ func (e *Engine) wakeClocks() {
 // Run lets the clocks of leads run until ctx ends: it reminds, notes breaches
 // and escalates, each once, whatever is done to the wall clock meanwhile.
 func (e *Engine) Run(ctx context.Context) error {
+	if e.routes == nil {
+		<-ctx.Done() // no clock ever runs
+		return nil
+	}
 	sleep := time.NewTimer(0)
 	defer sleep.Stop()
 	run := clockRun{e: e}
