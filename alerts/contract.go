@@ -16,6 +16,10 @@ var ErrNotFound = errors.New("not found")
 // ErrCursor is returned for a cursor that no page gave out.
 var ErrCursor = errors.New("no such cursor: begin again without one")
 
+// ErrUnwritten is returned when the record, or its audit, cannot be written:
+// nothing was done.
+var ErrUnwritten = errors.New("the record cannot be written")
+
 // UndoWindow is how long a person may take back their own triage.
 const UndoWindow = 10 * time.Second
 
@@ -135,9 +139,13 @@ type Desk interface {
 
 // Journal is the audit.
 type Journal interface {
-	// Record returns once the row is durable. Whoever serves a picture or
-	// makes a change calls it first, and does neither when it fails.
+	// Record returns once the row is durable. Whoever shows something calls it
+	// first, and does not when it fails.
 	Record(ctx context.Context, row AuditRow) error
+	// Along runs a change of the record, and writes the row in the change's
+	// own transaction: both are there or neither is. A change that wrote
+	// nothing and yet succeeded has its row too, once Along returns nil.
+	Along(ctx context.Context, row AuditRow, change func(context.Context) error) error
 	// Audit lists rows, newest first, before a sequence number (0: the end).
 	Audit(ctx context.Context, before int64, limit int) ([]AuditRow, error)
 }

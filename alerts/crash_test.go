@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	chain "videopatrol/alerts/audit"
 	"videopatrol/alerts/evidence"
 	"videopatrol/alerts/sqlstore"
 	"videopatrol/detect"
@@ -54,7 +55,7 @@ func victim() int {
 	if err != nil {
 		return fail(err)
 	}
-	store, err := sqlstore.New(ctx, db)
+	store, err := sqlstore.New(ctx, db, "test")
 	if err != nil {
 		return fail(err)
 	}
@@ -373,8 +374,8 @@ func auditTables(t *testing.T, dir string, steps int) {
 		}
 	}()
 	counts := map[string]int{
-		`SELECT COUNT(*) FROM audit WHERE action = 'transition'`:                 steps,
-		`SELECT MAX(seq) FROM audit`:                                             steps,
+		`SELECT COUNT(*) FROM audit_rows WHERE action = 'transition'`:            steps,
+		`SELECT MAX(seq) FROM audit_rows`:                                        steps + 1, // the chain's first
 		`SELECT COUNT(*) FROM (SELECT DISTINCT sink, lead, version FROM outbox)`: 2 * steps,
 		`SELECT COUNT(*) FROM outbox`:                                            2 * steps,
 		`SELECT COUNT(*) FROM outbox o LEFT JOIN lead_steps s ON s.lead = o.lead AND s.version = o.version WHERE s.at IS NULL`: 0,
@@ -397,5 +398,15 @@ func auditTables(t *testing.T, dir string, steps int) {
 		return nil
 	}); err != nil {
 		t.Fatal(err)
+	}
+	store, err := sqlstore.New(t.Context(), db, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := chain.Verify(chain.Chain{Node: "test", Parts: chain.Parts(func(after int64) (chain.Part, error) {
+		return store.AuditChain(t.Context(), "test", after, 100)
+	})})
+	if err != nil || v.Seq != int64(steps)+1 {
+		t.Errorf("the audit's chain: %+v, %v", v, err)
 	}
 }

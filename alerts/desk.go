@@ -55,13 +55,35 @@ func (e *Engine) Evidence(ctx context.Context, sha256, lead string) (io.ReadSeek
 // Record writes an audit row and returns once it is durable. The row's time
 // and sequence number are the record's own.
 func (e *Engine) Record(ctx context.Context, row AuditRow) error {
+	if err := checkAudit(row); err != nil {
+		return err
+	}
+	return e.store.Write(ctx, func(tx Tx) error { return addAudit(ctx, tx, row) })
+}
+
+// Along runs a change and writes its audit row in the change's own
+// transaction, or, when the change wrote nothing, in one of its own.
+func (e *Engine) Along(ctx context.Context, row AuditRow, change func(context.Context) error) error {
+	if err := checkAudit(row); err != nil {
+		return err
+	}
+	arrived, err := e.store.Along(ctx, func(tx Tx) error { return addAudit(ctx, tx, row) }, change)
+	if err != nil || arrived {
+		return err
+	}
+	return e.Record(ctx, row)
+}
+
+func checkAudit(row AuditRow) error {
 	if row.By == "" || row.Action == "" || row.Object == "" {
 		return errors.New("an audit row says who did what to which object")
 	}
-	return e.store.Write(ctx, func(tx Tx) error {
-		row.At = tx.Now()
-		return tx.AddAudit(ctx, row)
-	})
+	return nil
+}
+
+func addAudit(ctx context.Context, tx Tx, row AuditRow) error {
+	row.At = tx.Now()
+	return tx.AddAudit(ctx, row)
 }
 
 // Audit lists rows, newest first, before a sequence number (0: the end).

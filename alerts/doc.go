@@ -23,6 +23,7 @@
 //   - Whoever listens is told after the commit, and each sink from the outbox,
 //     at least once, in order for each lead, with the same id on every try.
 //
-// Technologies live in subfolders: sqlstore, evidence, deliver/webhook. No lock
-// of this package is held while another one is taken.
+// Package audit chains the audit rows. Technologies live in subfolders:
+// sqlstore, evidence, deliver/webhook. No lock of this package is held while
+// another one is taken.
 package alerts

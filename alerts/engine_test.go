@@ -202,8 +202,11 @@ func TestAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := g.engine.Audit(t.Context(), 0, 10)
-	if err != nil || len(rows) != 3 {
+	if err != nil || len(rows) != 4 {
 		t.Fatalf("%+v, %v", rows, err)
+	}
+	if first := rows[3]; first.Action != "chain_begin" || first.By != alerts.System {
+		t.Errorf("the first row is %+v", first)
 	}
 	got := rows[0]
 	if got.At.IsZero() {
@@ -211,14 +214,14 @@ func TestAudit(t *testing.T) {
 	}
 	got.At = time.Time{}
 	want := alerts.AuditRow{
-		Seq: 3, By: "wang", Action: "transition", Object: "lead/" + id, Purpose: "shadow",
+		Node: "test", Seq: 4, By: "wang", Action: "transition", Object: "lead/" + id, Purpose: "shadow",
 		Client: "10.0.0.1", Detail: "raised → rejected, version 2: a tree",
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if rows, err = g.engine.Audit(t.Context(), 2, 10); err != nil || len(rows) != 1 || rows[0].By != alerts.System {
-		t.Errorf("before 2: %+v, %v", rows, err)
+	if rows, err = g.engine.Audit(t.Context(), 3, 1); err != nil || len(rows) != 1 || rows[0].Action != "transition" || rows[0].By != alerts.System {
+		t.Errorf("before 3: %+v, %v", rows, err)
 	}
 	if err := g.engine.Record(t.Context(), alerts.AuditRow{By: "wang"}); err == nil {
 		t.Error("a row that says nothing was taken")
@@ -252,7 +255,7 @@ func TestNothingIsHalfDone(t *testing.T) {
 	if l, err := engine.Lead(t.Context(), id); err != nil || l.Version != 1 {
 		t.Errorf("%+v, %v", l, err)
 	}
-	if rows, err := engine.Audit(t.Context(), 0, 10); err != nil || len(rows) != 1 {
+	if rows, err := engine.Audit(t.Context(), 0, 10); err != nil || len(rows) != 2 {
 		t.Errorf("audit %+v, %v", rows, err)
 	}
 	if _, err := engine.Transition(t.Context(), alerts.Transition{Lead: "none"}); !errors.Is(err, alerts.ErrNotFound) {

@@ -143,8 +143,11 @@ type Step struct {
 	Note   string `json:"note,omitempty"`
 }
 
-// AuditRow is one row of the audit: who did what to which object, and why.
+// AuditRow is one row of the audit: who did what to which object, and why. The
+// record sets Node and Seq; alerts/audit chains the rows of a node.
 type AuditRow struct {
+	Node string `json:"node,omitempty"`
+	// Seq counts the rows of a node, from 1, without a gap.
 	Seq int64     `json:"seq"`
 	At  time.Time `json:"at"`
 	By  string    `json:"by"`

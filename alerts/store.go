@@ -12,6 +12,10 @@ type Store interface {
 	// Write runs fn in one transaction: all of it is durable when Write
 	// returns nil, none of it when it returns an error. fn may run again.
 	Write(ctx context.Context, fn func(tx Tx) error) error
+	// Along runs change. The first write under its context that commits, of
+	// any store over the same database, also ran fn, in the same transaction;
+	// arrived tells whether there was one.
+	Along(ctx context.Context, fn func(tx Tx) error, change func(context.Context) error) (arrived bool, err error)
 
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	Running(ctx context.Context) ([]detect.Condition, error)
@@ -81,6 +85,8 @@ type Tx interface {
 	AddStep(ctx context.Context, lead string, s Step) error
 	AddEvidence(ctx context.Context, lead string, e Evidence) error
 	SaveOrder(ctx context.Context, lead string, o Order) error
+	// AddAudit chains a row to the audit of this node, or returns an error
+	// that is ErrUnwritten: then nothing of the transaction may stay.
 	AddAudit(ctx context.Context, row AuditRow) error
 	AddNotice(ctx context.Context, n Notice) error
 

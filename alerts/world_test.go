@@ -67,7 +67,7 @@ func (g *gateway) start(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if g.store, err = sqlstore.New(tb.Context(), db); err != nil {
+	if g.store, err = sqlstore.New(tb.Context(), db, "test"); err != nil {
 		tb.Fatal(err)
 	}
 	pictures, err := evidence.Open(filepath.Join(g.dir, "evidence"))

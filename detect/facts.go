@@ -47,6 +47,8 @@ type presence struct {
 	// area is its share of the picture, size in standing persons, 0 without a
 	// perspective.
 	area, size float64
+	// height is its own in standing persons', 0 without a perspective.
+	height float64
 	// first is when it came, unmoved since when it has not changed at all,
 	// stills in how many samples it stood there, veiled in how many something
 	// else did, and seen whether the newest one shows it.
@@ -58,6 +60,9 @@ type presence struct {
 	// class is what a model sees in it, "" when nothing, certain its score.
 	class   string
 	certain float64
+	// inside: it stands in the zone, and does not only reach into it. sharp: it
+	// is no glow, as of an insect or a drop before the lens at night.
+	inside, sharp bool
 }
 
 // scene is what one look says of one zone, before any rule.
@@ -102,7 +107,8 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		s := presence{
 			box:   boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h),
 			share: float64(n) / float64(area.size), score: w.score(b.Area, b.strength),
-			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
+			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.H, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
+			inside: w.standsIn(z.ID, b.Blob, m.labels), sharp: b.edge >= clearEdge || b.Area >= glowMost*w.minPixels(),
 		}
 		if s.class, s.certain = classOf(s.box, m.detections); s.class == "" {
 			s.class, s.certain = w.known(b.Blob, m.labels)
@@ -115,7 +121,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		if n := w.touches(z.ID, b, m.labels); n > 0 {
 			l.bared = append(l.bared, presence{
 				box: boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h), share: float64(n) / float64(area.size),
-				score: w.score(b.Area, 2), area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), seen: true,
+				score: w.score(b.Area, 2), area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.H, b.Y+b.H), seen: true,
 			})
 		}
 	}
@@ -130,8 +136,8 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		}
 		s := presence{
 			box: t.box(w.ground.w, w.ground.h), share: min(1, taken), score: w.score(t.Area, 2),
-			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), first: t.First, unmoved: t.Exact,
-			stills: t.Stills, veiled: t.Veiled, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
+			area: w.ofPicture(t.Area), size: w.size(z, t.Area, t.Y+t.H), height: w.tall(z, t.H, t.Y+t.H),
+			first: t.First, unmoved: t.Exact, stills: t.Stills, veiled: t.Veiled, seen: t.seen(), back: t.Back, class: t.Class, certain: t.Certain,
 		}
 		l.standing = append(l.standing, s)
 		if !t.stands() {
@@ -233,6 +239,17 @@ func (w *Watch) size(z inventory.Zone, pixels, foot int) float64 {
 	}
 	h *= float64(w.ground.h)
 	return float64(pixels) / (personFill * h * h)
+}
+
+// tall is how tall something is whose lowest row is foot, in standing
+// persons' heights; 0 without a perspective.
+func (w *Watch) tall(z inventory.Zone, rows, foot int) float64 {
+	gh := float64(w.ground.h)
+	h, ok := z.PersonHeight(float64(foot) / gh)
+	if !ok {
+		return 0
+	}
+	return float64(rows) / (h * gh)
 }
 
 // people estimates how many people a blob is, by the perspective: a crowd

@@ -25,6 +25,7 @@ const (
 	gainOffset   = 8                // keeps dark pixels from ruling the gain
 	lightMatch   = 0.92             // a blob that correlates so well with the ground is light on it
 	ghostRatio   = 1.5              // outline stronger in the ground than in the picture
+	heldRatio    = 3                // the same where something seems to stand
 	unknownRatio = 0.75             // the same where the record says that something stands
 	outlineStep  = 16               // a step across an outline counts no more than this
 	settleTime   = 30 * time.Minute // what stood so long without a change is ground
@@ -331,6 +332,49 @@ func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob, ratio flo
 		}
 	}
 	return n > 0 && float64(before) > ratio*float64(now)+float64(n)
+}
+
+// edge is how much of a blob's difference from the ground is lost within reach
+// pixels across its outline, as a share of its mean difference: near 1 for a
+// thing, which ends where it ends, and near 0 for light that fades out.
+func (g *ground) edge(s *scratch, x []byte, labels []int32, b Blob) float64 {
+	sum, area := 0, 0
+	for i := range b.pixels(labels, g.w) {
+		sum += int(x[i]) - int(s.expect[i])
+		area++
+	}
+	sign := 1
+	if sum < 0 {
+		sign = -1
+	}
+	differ := func(i int) int { return max(0, sign*(int(x[i])-int(s.expect[i]))) }
+	step, n := 0, 0
+	across := func(i, j int) {
+		if labels[j] != b.Label {
+			step += differ(i) - differ(j)
+			n++
+		}
+	}
+	const reach = 2
+	for i := range b.pixels(labels, g.w) {
+		xx, y := i%g.w, i/g.w
+		if xx >= reach {
+			across(i, i-reach)
+		}
+		if xx+reach < g.w {
+			across(i, i+reach)
+		}
+		if y >= reach {
+			across(i, i-reach*g.w)
+		}
+		if y+reach < g.h {
+			across(i, i+reach*g.w)
+		}
+	}
+	if n == 0 || sum == 0 {
+		return 1
+	}
+	return float64(step) / float64(n) * float64(area) / math.Abs(float64(sum))
 }
 
 func abs(v int) int { return max(v, -v) }

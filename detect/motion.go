@@ -12,6 +12,15 @@ import (
 // WatchOptions.MinArea says.
 const fewestPixels = 12
 
+// fadedEdge is the edge of a blob below which it is light, clearEdge the one
+// from which it ends so sharply that it is no insect before the lens. glowMost
+// is how large insects and drops become, over the smallest thing that counts.
+const (
+	fadedEdge = 0.25
+	clearEdge = 0.75
+	glowMost  = 8
+)
+
 // clearStrength is from where on a blob may be smaller than MinArea, in
 // proportion, down to half of it.
 const clearStrength = 2
@@ -21,9 +30,10 @@ type motion struct {
 	sightings []sighting
 	// ghosts are blobs where something has left that was ground.
 	ghosts []Blob
-	// lights are blobs that are the ground under other light.
-	lights []Blob
-	labels []int32
+	// lights are blobs that are the ground under other light, faded those whose
+	// light fades out: they are no shadows of anything.
+	lights, faded []Blob
+	labels        []int32
 	// plane is the reduced picture, luma its mean.
 	plane []byte
 	luma  float64
@@ -35,8 +45,9 @@ type motion struct {
 // sighting is a blob that is something: neither light nor ground laid bare.
 type sighting struct {
 	Blob
-	// strength is its mean difference from the ground over the threshold.
-	strength float64
+	// strength is its mean difference from the ground over the threshold, edge
+	// how sharply that ends; see ground.edge.
+	strength, edge float64
 }
 
 // move compares a trusted picture with the ground, keeps account of things,
@@ -104,19 +115,24 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			ratio = unknownRatio
 		}
 		strength := w.strength(s, x, b.pixels(m.labels, g.w))
+		edge := g.edge(s, x, m.labels, b)
 		switch {
-		case held:
-		case !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
+		case !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
 			continue
-		case g.isLight(s, x, m.labels, b):
+		case edge < fadedEdge:
+			w.fade(b, m.labels)
+			m.faded = append(m.faded, b)
+			continue
+		case !held && g.isLight(s, x, m.labels, b):
 			m.lights = append(m.lights, b)
 			continue
-		case !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
+		case held && g.isGhost(s, x, m.labels, b, heldRatio), !held && !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
 			m.ghosts = append(m.ghosts, b)
 			w.leave(b, m.labels)
+			w.fade(b, m.labels) // what hid the bare ground at first was taken for standing there
 			continue
 		}
-		m.sightings = append(m.sightings, sighting{b, strength})
+		m.sightings = append(m.sightings, sighting{b, strength, edge})
 	}
 }
 
@@ -183,6 +199,11 @@ func (w *Watch) native(b Blob, labels []int32) bool {
 	return slices.ContainsFunc(w.things, func(t thing) bool { return t.Native && w.inside(&t, b, labels) >= sameShare })
 }
 
+// fade lets go of what was taken for things and is light that fades out.
+func (w *Watch) fade(b Blob, labels []int32) {
+	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return !t.Native && w.inside(&t, b, labels) >= sameShare })
+}
+
 // leave lets go of what a model saw standing in the ground, once the bare
 // ground shows in its place.
 func (w *Watch) leave(b Blob, labels []int32) {
@@ -211,6 +232,11 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 			s.fore[i] = pixelHeld
 		}
 	}
+	for _, b := range m.faded {
+		for i := range b.pixels(m.labels, g.w) {
+			s.fore[i] = pixelQuiet
+		}
+	}
 	for _, b := range m.ghosts {
 		missed := w.missed(b, m.labels, now)
 		for i := range b.pixels(m.labels, g.w) {
@@ -225,7 +251,7 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	for _, b := range m.sightings {
 		in := func(t thing) bool { return t.stands() && w.inside(&t, b.Blob, m.labels) >= sameShare }
 		i := slices.IndexFunc(w.things, in)
-		ripe := i >= 0 && now.Sub(w.things[i].Exact) >= settleTime && !w.kept(&w.things[i])
+		ripe := i >= 0 && (w.things[i].Back || now.Sub(w.things[i].Exact) >= settleTime && !w.kept(&w.things[i]))
 		held := i >= 0 || w.inRunning(b.Blob, m.labels)
 		for i := range b.pixels(m.labels, g.w) {
 			switch {
@@ -275,7 +301,7 @@ func (w *Watch) kept(t *thing) bool {
 func (w *Watch) missed(b Blob, labels []int32, now time.Time) bool {
 	return slices.ContainsFunc(w.rules, func(r compiled) bool {
 		return r.When == WhenTaken && !w.memories[r.key()].Running && now.Sub(w.ground.since) >= r.Params.Known &&
-			r.fits(w.ofPicture(b.Area), w.size(r.zone, b.Area, b.Y+b.H)) && w.touches(r.Zone, b, labels) > 0
+			r.fits(w.ofPicture(b.Area), w.size(r.zone, b.Area, b.Y+b.H), w.tall(r.zone, b.H, b.Y+b.H)) && w.touches(r.Zone, b, labels) > 0
 	})
 }
 
@@ -295,9 +321,27 @@ func (w *Watch) inZone(b Blob, labels []int32, such func(m memory) bool) bool {
 // not touch it: zoneShare of it must, or half of its lowest quarter (its feet
 // or wheels), or it must take half of the zone.
 func (w *Watch) touches(zone string, b Blob, labels []int32) int {
+	n, all, feet := w.within(zone, b, labels)
+	if float64(n) >= zoneShare*float64(all) || feet >= 0.5 || 2*n >= w.areas[zone].size {
+		return n
+	}
+	return 0
+}
+
+// standsIn tells whether a blob stands in a zone: half of its lowest quarter
+// must lie there, or almost all of it, or it must take half of the zone. A head
+// that is seen before a zone does not stand in it.
+func (w *Watch) standsIn(zone string, b Blob, labels []int32) bool {
+	n, all, feet := w.within(zone, b, labels)
+	return feet >= 0.5 || float64(n) >= insideShare*float64(all) || 2*n >= w.areas[zone].size
+}
+
+// within returns how many of a blob's pixels lie in a zone, how many it has,
+// and which share of those of its lowest quarter lie there.
+func (w *Watch) within(zone string, b Blob, labels []int32) (n, all int, feet float64) {
 	area, gw := w.areas[zone], w.ground.w
 	foot := b.Y + b.H - max(1, b.H/4)
-	var n, all, feet, feetIn int
+	var low, lowIn int
 	for i := range b.pixels(labels, gw) {
 		all++
 		in := area.has(i)
@@ -305,14 +349,11 @@ func (w *Watch) touches(zone string, b Blob, labels []int32) int {
 			n++
 		}
 		if i/gw >= foot {
-			feet++
+			low++
 			if in {
-				feetIn++
+				lowIn++
 			}
 		}
 	}
-	if float64(n) >= zoneShare*float64(all) || 2*feetIn >= feet || 2*n >= area.size {
-		return n
-	}
-	return 0
+	return n, all, float64(lowIn) / float64(max(1, low))
 }

@@ -46,6 +46,9 @@ type Params struct {
 	MaxArea float64 `json:"max_area,omitempty"`
 	MinSize float64 `json:"min_size,omitempty"`
 	MaxSize float64 `json:"max_size,omitempty"`
+	// MaxHeight bounds it by its height, in a standing person's, where the zone
+	// has a perspective; 0 is no bound.
+	MaxHeight float64 `json:"max_height,omitempty"`
 	// Strong is the score (0..1) from which on one sample is enough.
 	Strong float64 `json:"strong,omitempty"`
 	// Unmoved is how long it must not have changed at all.
@@ -83,23 +86,24 @@ type param struct {
 var bySize = []When{WhenPresent, WhenStands, WhenTaken}
 
 var paramTable = map[string]param{
-	"dwell":    {"how long it must last before it begins", Whens(), span(func(p *Params) *time.Duration { return &p.Dwell })},
-	"clear":    {"how long it must be over before it ends", []When{WhenPresent, WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, span(func(p *Params) *time.Duration { return &p.Clear })},
-	"samples":  {"the fewest samples that must show it", []When{WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, whole(func(p *Params) *int { return &p.Samples }, 1, 20)},
-	"min_area": {"the smallest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MinArea }, 0, 1)},
-	"max_area": {"the largest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
-	"min_size": {"the smallest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},
-	"max_size": {"the largest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxSize }, 0, 1000)},
-	"strong":   {"score from which on one sample is enough; 1 asks for two always", []When{WhenPresent}, number(func(p *Params) *float64 { return &p.Strong }, 0, 1)},
-	"unmoved":  {"how long it must not have changed at all", []When{WhenStands}, span(func(p *Params) *time.Duration { return &p.Unmoved })},
-	"known":    {"how long the place must have been watched before something is missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Known })},
-	"hold":     {"how long something stays missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Hold })},
-	"count":    {"people that make a crowd", []When{WhenCrowd}, number(func(p *Params) *float64 { return &p.Count }, 1, 10000)},
-	"coverage": {"share of the zone that makes a crowd, where people cannot be counted", []When{WhenCrowd}, number(func(p *Params) *float64 { return &p.Coverage }, 0.01, 1)},
-	"score":    {"score that begins it", []When{WhenFlame, WhenSmoke}, number(func(p *Params) *float64 { return &p.Score }, 0.01, 1)},
-	"keep":     {"share of what begins it that it then may fall to", []When{WhenCrowd, WhenFlame, WhenSmoke}, number(func(p *Params) *float64 { return &p.Keep }, 0.01, 1)},
-	"except":   {"classes that do not count when a model sees them", []When{WhenPresent, WhenStands}, list(func(p *Params) *[]string { return &p.Except })},
-	"classes":  {"the only classes that count when a model sees one", []When{WhenPresent, WhenStands, WhenCrowd}, list(func(p *Params) *[]string { return &p.Classes })},
+	"dwell":      {"how long it must last before it begins", Whens(), span(func(p *Params) *time.Duration { return &p.Dwell })},
+	"clear":      {"how long it must be over before it ends", []When{WhenPresent, WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, span(func(p *Params) *time.Duration { return &p.Clear })},
+	"samples":    {"the fewest samples that must show it", []When{WhenStands, WhenCrowd, WhenFlame, WhenSmoke, WhenExpr}, whole(func(p *Params) *int { return &p.Samples }, 1, 20)},
+	"min_area":   {"the smallest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MinArea }, 0, 1)},
+	"max_area":   {"the largest that counts, as a share of the picture", bySize, number(func(p *Params) *float64 { return &p.MaxArea }, 0, 1)},
+	"min_size":   {"the smallest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MinSize }, 0, 1000)},
+	"max_size":   {"the largest that counts, in standing persons (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxSize }, 0, 1000)},
+	"max_height": {"the tallest that counts, in a standing person's height (needs a perspective)", bySize, number(func(p *Params) *float64 { return &p.MaxHeight }, 0, 100)},
+	"strong":     {"score from which on one sample is enough; 1 asks for two always", []When{WhenPresent}, number(func(p *Params) *float64 { return &p.Strong }, 0, 1)},
+	"unmoved":    {"how long it must not have changed at all", []When{WhenStands}, span(func(p *Params) *time.Duration { return &p.Unmoved })},
+	"known":      {"how long the place must have been watched before something is missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Known })},
+	"hold":       {"how long something stays missed", []When{WhenTaken}, span(func(p *Params) *time.Duration { return &p.Hold })},
+	"count":      {"people that make a crowd", []When{WhenCrowd}, number(func(p *Params) *float64 { return &p.Count }, 1, 10000)},
+	"coverage":   {"share of the zone that makes a crowd, where people cannot be counted", []When{WhenCrowd}, number(func(p *Params) *float64 { return &p.Coverage }, 0.01, 1)},
+	"score":      {"score that begins it", []When{WhenFlame, WhenSmoke}, number(func(p *Params) *float64 { return &p.Score }, 0.01, 1)},
+	"keep":       {"share of what begins it that it then may fall to", []When{WhenCrowd, WhenFlame, WhenSmoke}, number(func(p *Params) *float64 { return &p.Keep }, 0.01, 1)},
+	"except":     {"classes that do not count when a model sees them", []When{WhenPresent, WhenStands}, list(func(p *Params) *[]string { return &p.Except })},
+	"classes":    {"the only classes that count when a model sees one", []When{WhenPresent, WhenStands, WhenCrowd}, list(func(p *Params) *[]string { return &p.Classes })},
 }
 
 // ParamDoc describes a parameter to the administrator.

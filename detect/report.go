@@ -69,6 +69,8 @@ func (w *Watch) evidence(r *compiled, l *zoneLook, now time.Time) evidence {
 	}
 	f := l.facts
 	switch r.When {
+	case WhenPresent:
+		e.present = slices.DeleteFunc(e.present, func(p presence) bool { return !p.inside })
 	case WhenCrowd:
 		e.shows, e.proof = sum(l.present, reasonCrowd), proofQuiet
 		e.shows.share, e.shows.count = l.density, f.Count
@@ -105,18 +107,18 @@ func (w *Watch) evidence(r *compiled, l *zoneLook, now time.Time) evidence {
 // model sees and that is no reason.
 func (r *compiled) counting(all []presence) []presence {
 	return slices.DeleteFunc(slices.Clone(all), func(p presence) bool {
-		return !r.fits(p.area, p.size) || p.back && r.Params.Unmoved > 0 || p.class != "" && !r.counts(p.class)
+		return !r.fits(p.area, p.size, p.height) || p.back && r.Params.Unmoved > 0 || p.class != "" && !r.counts(p.class)
 	})
 }
 
 // fits tells whether something is of the sizes that a rule counts: area is a
-// share of the picture, size in standing persons.
-func (r *compiled) fits(area, size float64) bool {
+// share of the picture, size in standing persons and height in theirs.
+func (r *compiled) fits(area, size, height float64) bool {
 	least, most := r.Params.MinArea, r.Params.MaxArea
 	if len(r.zone.Perspective) == 2 && r.Params.MinSize+r.Params.MaxSize > 0 {
 		least, most, area = r.Params.MinSize, r.Params.MaxSize, size
 	}
-	return area >= least && (most == 0 || area <= most)
+	return area >= least && (most == 0 || area <= most) && (r.Params.MaxHeight == 0 || height <= r.Params.MaxHeight)
 }
 
 // counts tells whether a rule counts a class that a model sees.

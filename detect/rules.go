@@ -13,7 +13,9 @@ var (
 
 // Tunables of the rules that no administrator needs.
 const (
-	clearSamples  = 2                // samples in a row without it: it is over
+	clearSamples  = 2                // samples in a row without it: it is over,
+	faintSamples  = 4                // or so many where it never scored faintScore:
+	faintScore    = 0.9              // what is faint is missed now and then
 	continueEvery = 30 * time.Second // between continue findings
 	betterAfter   = 10 * time.Second // unless the picture got so much better
 	betterBy      = 1.25
@@ -176,10 +178,12 @@ func judgePresent(m memory, e evidence) (memory, verdict) {
 	return m.clear(e)
 }
 
-// doubted tells whether a model has looked and knows nothing of what is there:
-// then one sample is not enough.
+// doubted tells whether one sample is not enough: a model has looked and knows
+// nothing of what is there, or it may be a glow.
 func (e evidence) doubted() bool {
-	return e.looked && !slices.ContainsFunc(e.present, func(p presence) bool { return p.class != "" })
+	known := func(p presence) bool { return p.class != "" }
+	sharp := func(p presence) bool { return p.sharp }
+	return !slices.ContainsFunc(e.present, known) && (e.looked || !slices.ContainsFunc(e.present, sharp))
 }
 
 // judgeStands decides whether something has come to stand in a zone. What only
@@ -416,8 +420,12 @@ func (m memory) clear(e evidence) (memory, verdict) {
 	if m.Unknown {
 		m.Unknown, m.Seen = false, e.now
 	}
+	least := clearSamples
+	if m.Best < faintScore {
+		least = faintSamples
+	}
 	m.Clear++
-	if m.Clear < clearSamples || e.now.Sub(m.Seen) < e.params.Clear {
+	if m.Clear < least || e.now.Sub(m.Seen) < e.params.Clear {
 		return m, wait
 	}
 	return m.end(e, reasonClear)

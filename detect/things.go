@@ -15,6 +15,7 @@ const (
 	hiddenMost   = 6    // samples in a row that something may hide it
 	explainShare = 0.4  // a blob covered so much by a standing thing is that thing
 	zoneShare    = 0.2  // so much of something inside a zone touches it
+	insideShare  = 0.9  // so much of it inside stands there
 	newTolerance = 1.25 // of the threshold: how much a remembered pixel may change
 )
 

@@ -131,7 +131,8 @@ func TestLight(t *testing.T) {
 		p.show(5 * time.Second)
 	}
 	p.want("")
-	p.show(5*time.Second, person(0.7, 0.5))
+	// So dim and small it may be an insect, until it is seen twice.
+	p.show(10*time.Second, person(0.7, 0.5))
 	p.show(30 * time.Second)
 	p.want("yard/begin yard/end ")
 }

@@ -34,6 +34,8 @@ var wantActions = map[string]wall.Action{
 	"get-grid":         wall.ActionRead,
 	"get-stats":        wall.ActionRead,
 	"list-audit":       wall.ActionAudit,
+	"read-audit-chain": wall.ActionAudit,
+	"get-audit-key":    wall.ActionRead,
 	"import-inventory": wall.ActionInventory,
 	"export-inventory": wall.ActionInventory,
 	"list-revisions":   wall.ActionInventory,

@@ -256,11 +256,16 @@ func (a *Accounts) Login(ctx context.Context, name, password, address string) (A
 	if err != nil {
 		return Account{}, "", err
 	}
+	secret, err := a.begin(ctx, u)
+	return u, secret, err
+}
+
+// begin begins a session of a user who was checked.
+func (a *Accounts) begin(ctx context.Context, u Account) (secret string, err error) {
 	secret, now := newSecret(), a.now().UTC()
-	err = a.store.AddSession(ctx, Session{
+	return secret, a.store.AddSession(ctx, Session{
 		Key: keyOf(secret), User: u.Name, Created: now, Seen: now, Expires: now.Add(sessionAbsolute),
 	})
-	return u, secret, err
 }
 
 func newSecret() string { return rand.Text() + rand.Text() } // 260 bits

@@ -6,6 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"videopatrol/alerts"
+	"videopatrol/alerts/audit"
 	"videopatrol/detect"
 	"videopatrol/inventory"
 	"videopatrol/streams"
@@ -317,6 +318,21 @@ type MaintenanceList struct {
 type AuditPage struct {
 	Rows []alerts.AuditRow `json:"rows"`
 	Next int64             `json:"next,omitempty" doc:"ask for rows before this one"`
+}
+
+// AuditChainPage is a part of one node's audit, oldest first, with all that
+// verifying its chain takes.
+type AuditChainPage struct {
+	Head        audit.Head         `json:"head" doc:"where the chain stands"`
+	Rows        []audit.Row        `json:"rows"`
+	Checkpoints []audit.Checkpoint `json:"checkpoints" doc:"signed, of these rows; with the last page also those of rows that are gone"`
+	Next        int64              `json:"next,omitempty" doc:"ask for rows after this one; left out: there are no more"`
+}
+
+// AuditKey is whose signature the checkpoints of this node's audit bear.
+type AuditKey struct {
+	Node string `json:"node"`
+	Key  string `json:"key" doc:"Ed25519 public key, base64"`
 }
 
 // ImportReport says what an import would do or did.

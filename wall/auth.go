@@ -116,16 +116,36 @@ func unauthenticated() *Problem {
 	return problem(http.StatusUnauthorized, "unauthenticated", "log in first: the session is missing or has ended")
 }
 
-// audited writes an audit row before something is done; nothing is done when
+// audited writes an audit row before something is shown; nothing is shown when
 // it cannot be written.
 func (s *Server) audited(ctx context.Context, row alerts.AuditRow) error {
 	row.At = s.now()
 	if err := s.journal.Record(ctx, row); err != nil {
 		s.log.Error("audit cannot be written", "action", row.Action, "error", err)
-		return problem(http.StatusServiceUnavailable, "audit_unavailable",
-			"the audit cannot be written, so nothing was done; try again, and tell the operator if it lasts")
+		return unaudited()
 	}
 	return nil
+}
+
+// along makes a change, and writes its audit row with it: both are there or
+// neither is.
+func (s *Server) along(ctx context.Context, row alerts.AuditRow, change func(context.Context) error) error {
+	row.At = s.now()
+	var own error
+	err := s.journal.Along(ctx, row, func(ctx context.Context) error {
+		own = change(ctx)
+		return own
+	})
+	if err != nil && (own == nil || errors.Is(err, alerts.ErrUnwritten)) {
+		s.log.Error("audit cannot be written", "action", row.Action, "error", err)
+		return unaudited()
+	}
+	return err
+}
+
+func unaudited() *Problem {
+	return problem(http.StatusServiceUnavailable, "audit_unavailable",
+		"the audit cannot be written, so nothing was done; try again, and tell the operator if it lasts")
 }
 
 // did is an audit row of a caller.
@@ -163,7 +183,7 @@ type loginOutput struct {
 
 func (s *Server) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
 	client := clientIn(ctx)
-	u, secret, err := s.accounts.Login(ctx, in.Body.Username, in.Body.Password, client)
+	u, err := s.accounts.check(ctx, in.Body.Username, in.Body.Password, client)
 	row := alerts.AuditRow{By: in.Body.Username, Client: client, Action: "login", Object: "session"}
 	s.metrics.login(err)
 	if err != nil {
@@ -175,8 +195,12 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 		}
 		return nil, accountProblem(err)
 	}
-	if err := s.audited(ctx, row); err != nil {
-		return nil, errors.Join(err, s.accounts.store.EndSession(ctx, keyOf(secret)))
+	var secret string
+	if err := s.along(ctx, row, func(ctx context.Context) (err error) {
+		secret, err = s.accounts.begin(ctx, u)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	return &loginOutput{
 		SetCookie: s.cookie(secret, int(sessionAbsolute/time.Second)),
@@ -199,12 +223,14 @@ type logoutOutput struct {
 
 func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error) {
 	who := callerOf(ctx)
-	// Ending a session comes first: it must work even when the audit does not.
-	if err := s.accounts.store.EndSession(ctx, who.key); err != nil {
-		return nil, err
+	end := func(ctx context.Context) error { return s.accounts.store.EndSession(ctx, who.key) }
+	err := s.along(ctx, who.did("logout", "session", ""), end)
+	if err != nil {
+		// Nobody is kept in: a session ends even when the audit does not work.
+		err = errors.Join(err, end(ctx))
 	}
 	s.hub.end(func(c *client) bool { return c.key == who.key }, errEnded)
-	if err := s.audited(ctx, who.did("logout", "session", "")); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &logoutOutput{SetCookie: s.cookie("", -1)}, nil
@@ -223,10 +249,9 @@ type passwordInput struct{ Body PasswordRequest }
 
 func (s *Server) changePassword(ctx context.Context, in *passwordInput) (*struct{}, error) {
 	who := callerOf(ctx)
-	if err := s.audited(ctx, who.did("password", "user/"+who.Name, "")); err != nil {
-		return nil, err
-	}
-	err := s.accounts.ChangePassword(ctx, who.Name, in.Body.Old, in.Body.New, who.Client, who.key)
+	err := s.along(ctx, who.did("password", "user/"+who.Name, ""), func(ctx context.Context) error {
+		return s.accounts.ChangePassword(ctx, who.Name, in.Body.Old, in.Body.New, who.Client, who.key)
+	})
 	if errors.Is(err, ErrPassword) {
 		return nil, problem(http.StatusUnprocessableEntity, "invalid", "the old password is wrong")
 	}
@@ -249,11 +274,12 @@ func (s *Server) issueToken(ctx context.Context, in *tokenInput) (*body[NewToken
 	if who.token {
 		return nil, problem(http.StatusForbidden, "forbidden", "a token makes no tokens: it would outlive its own end; log in")
 	}
-	if err := s.audited(ctx, who.did("token_issue", "user/"+who.Name, in.Body.Label)); err != nil {
-		return nil, err
-	}
-	t, secret, err := s.accounts.IssueToken(ctx, who.Name, in.Body.Label, time.Duration(in.Body.Days)*24*time.Hour)
-	if err != nil {
+	var t Token
+	var secret string
+	if err := s.along(ctx, who.did("token_issue", "user/"+who.Name, in.Body.Label), func(ctx context.Context) (err error) {
+		t, secret, err = s.accounts.IssueToken(ctx, who.Name, in.Body.Label, time.Duration(in.Body.Days)*24*time.Hour)
+		return err
+	}); err != nil {
 		return nil, accountProblem(err)
 	}
 	return answer(NewToken{Token: t, Secret: secret}, nil)
@@ -265,10 +291,9 @@ type tokenIDInput struct {
 
 func (s *Server) revokeToken(ctx context.Context, in *tokenIDInput) (*struct{}, error) {
 	who := callerOf(ctx)
-	if err := s.audited(ctx, who.did("token_revoke", "token/"+in.ID, "")); err != nil {
-		return nil, err
-	}
-	if err := s.accounts.store.EndToken(ctx, who.Name, in.ID); err != nil {
+	if err := s.along(ctx, who.did("token_revoke", "token/"+in.ID, ""), func(ctx context.Context) error {
+		return s.accounts.store.EndToken(ctx, who.Name, in.ID)
+	}); err != nil {
 		return nil, accountProblem(err)
 	}
 	return nil, nil

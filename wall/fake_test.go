@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/alerts/audit"
 	"videopatrol/detect"
 	"videopatrol/inventory"
 	"videopatrol/streams"
@@ -246,6 +247,40 @@ func (j *fakeJournal) Record(_ context.Context, row alerts.AuditRow) error {
 	row.Seq = int64(len(j.rows) + 1)
 	j.rows = append(j.rows, row)
 	return nil
+}
+
+func (j *fakeJournal) Along(ctx context.Context, row alerts.AuditRow, change func(context.Context) error) error {
+	if err := j.failing(); err != nil {
+		return err
+	}
+	if err := change(ctx); err != nil {
+		return err
+	}
+	return j.Record(ctx, row)
+}
+
+func (j *fakeJournal) failing() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err
+}
+
+func (j *fakeJournal) AuditChain(_ context.Context, node string, after int64, limit int) (audit.Part, error) {
+	if node != "" && node != "n1" {
+		return audit.Part{}, alerts.ErrNotFound
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p := audit.Part{Head: audit.Head{Node: "n1", Seq: int64(len(j.rows))}}
+	for _, r := range j.rows {
+		if r.Seq > after && len(p.Rows) < limit {
+			p.Rows = append(p.Rows, audit.Row{AuditRow: r})
+		}
+	}
+	if len(p.Rows) == limit {
+		p.Next = p.Rows[limit-1].Seq
+	}
+	return p, nil
 }
 
 func (j *fakeJournal) Audit(_ context.Context, before int64, limit int) ([]alerts.AuditRow, error) {

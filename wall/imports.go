@@ -72,19 +72,23 @@ func (s *Server) importInventory(ctx context.Context, in *importInput) (*body[Im
 		return nil, err
 	}
 	who := callerOf(ctx)
-	if !in.DryRun {
-		detail := fmt.Sprintf("format=%s crs=%s replace=%t", in.Format, in.CRS, in.Replace)
-		if err := s.audited(ctx, who.did("import", "inventory", detail)); err != nil {
-			return nil, err
-		}
-	}
 	req := ImportRequest{
 		Format: in.Format, CRS: in.CRS, DryRun: in.DryRun, Replace: in.Replace, By: who.Name, Body: file,
 	}
 	if in.ExpectRemoved >= 0 {
 		req.ExpectRemoved = &in.ExpectRemoved
 	}
-	report, err := s.importer.Import(ctx, req)
+	var report ImportReport
+	work := func(ctx context.Context) (err error) {
+		report, err = s.importer.Import(ctx, req)
+		return err
+	}
+	if in.DryRun {
+		err = work(ctx)
+	} else {
+		detail := fmt.Sprintf("format=%s crs=%s replace=%t", in.Format, in.CRS, in.Replace)
+		err = s.along(ctx, who.did("import", "inventory", detail), work)
+	}
 	if err != nil {
 		return nil, importProblem(err)
 	}
@@ -171,10 +175,11 @@ type revisionInput struct {
 
 func (s *Server) undoRevision(ctx context.Context, in *revisionInput) (*body[inventory.Revision], error) {
 	who := callerOf(ctx)
-	if err := s.audited(ctx, who.did("undo", "revision/"+strconv.FormatInt(in.ID, 10), "")); err != nil {
-		return nil, err
-	}
-	r, err := s.importer.Undo(ctx, in.ID, who.Name)
+	var r inventory.Revision
+	err := s.along(ctx, who.did("undo", "revision/"+strconv.FormatInt(in.ID, 10), ""), func(ctx context.Context) (err error) {
+		r, err = s.importer.Undo(ctx, in.ID, who.Name)
+		return err
+	})
 	if errors.Is(err, inventory.ErrConflict) {
 		return nil, problem(http.StatusConflict, "conflict", "a later revision touched the same cameras; undo that one first")
 	}
@@ -182,21 +187,4 @@ func (s *Server) undoRevision(ctx context.Context, in *revisionInput) (*body[inv
 		return nil, importProblem(err)
 	}
 	return answer(r, nil)
-}
-
-type auditInput struct {
-	Before int64 `query:"before" minimum:"0" doc:"only rows before this one; 0: from the newest"`
-	Limit  int   `query:"limit" minimum:"1" maximum:"500" default:"100"`
-}
-
-func (s *Server) listAudit(ctx context.Context, in *auditInput) (*body[AuditPage], error) {
-	if err := s.audited(ctx, callerOf(ctx).did("audit_read", "audit", "")); err != nil {
-		return nil, err
-	}
-	rows, err := s.journal.Audit(ctx, in.Before, in.Limit)
-	page := AuditPage{Rows: orEmpty(rows)}
-	if len(rows) == in.Limit {
-		page.Next = rows[len(rows)-1].Seq
-	}
-	return answer(page, err)
 }

@@ -49,10 +49,11 @@ func (s *Server) planMaintenance(ctx context.Context, in *maintenanceInput) (*bo
 	}
 	detail := fmt.Sprintf("%d cameras, %d cells, %s to %s: %s", len(m.Cameras), len(m.Cells),
 		m.From.Format(time.RFC3339), m.To.Format(time.RFC3339), m.Reason)
-	if err := s.audited(ctx, who.did("maintenance_plan", "maintenance", detail)); err != nil {
-		return nil, err
-	}
-	return answer(s.maintenance.Plan(ctx, m))
+	err := s.along(ctx, who.did("maintenance_plan", "maintenance", detail), func(ctx context.Context) (err error) {
+		m, err = s.maintenance.Plan(ctx, m)
+		return err
+	})
+	return answer(m, err)
 }
 
 type maintenanceIDInput struct {
@@ -61,10 +62,11 @@ type maintenanceIDInput struct {
 
 func (s *Server) endMaintenance(ctx context.Context, in *maintenanceIDInput) (*body[inventory.Maintenance], error) {
 	who := callerOf(ctx)
-	if err := s.audited(ctx, who.did("maintenance_end", "maintenance/"+strconv.FormatInt(in.ID, 10), "")); err != nil {
-		return nil, err
-	}
-	m, err := s.maintenance.End(ctx, in.ID, who.Name)
+	var m inventory.Maintenance
+	err := s.along(ctx, who.did("maintenance_end", "maintenance/"+strconv.FormatInt(in.ID, 10), ""), func(ctx context.Context) (err error) {
+		m, err = s.maintenance.End(ctx, in.ID, who.Name)
+		return err
+	})
 	switch {
 	case errors.Is(err, inventory.ErrNotFound):
 		return nil, problem(http.StatusNotFound, "not_found", "there is no such maintenance; GET /maintenance lists them")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"videopatrol/alerts"
 )
 
 const (
@@ -52,6 +54,10 @@ func route[I, O any](s *Server, action Action, o huma.Operation, handler func(co
 		}
 		if p, ok := errors.AsType[*Problem](err); ok {
 			return nil, p
+		}
+		if errors.Is(err, alerts.ErrUnwritten) {
+			s.log.Error("the record cannot be written", "operation", o.OperationID, "error", err)
+			return nil, unaudited()
 		}
 		if ctx.Err() != nil {
 			return nil, problem(http.StatusServiceUnavailable, "unavailable", "the request was given up")
@@ -109,6 +115,8 @@ func (s *Server) routes() {
 	route(s, ActionRead, op("get-stats", get, "/stats", "The figures of now"), s.getStats)
 	route(s, ActionRead, op("get-coverage", get, "/coverage", "Camera-minutes that were watched or blind, and what each tier promises"), s.getCoverage)
 	route(s, ActionAudit, op("list-audit", get, "/audit", "The audit, newest first"), s.listAudit)
+	route(s, ActionAudit, op("read-audit-chain", get, "/audit/chain", "One node's audit, oldest first, with hashes and signed checkpoints"), s.auditChain)
+	route(s, ActionRead, op("get-audit-key", get, "/audit/key", "The public key that signs this node's audit"), s.auditKey)
 
 	imports := op("import-inventory", post, "/inventory/imports", "Plan or apply an import of cameras (CSV) or cells (GeoJSON)")
 	imports.MaxBodyBytes = importBody

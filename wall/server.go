@@ -32,8 +32,11 @@ const (
 
 // Options is what a server needs. All is required but what says otherwise.
 type Options struct {
-	Desk     alerts.Desk
-	Journal  alerts.Journal
+	Desk    alerts.Desk
+	Journal alerts.Journal
+	// Chain and AuditKey answer GET /audit/chain and /audit/key.
+	Chain    Chain
+	AuditKey AuditKey
 	Fleet    Fleet
 	Importer Importer
 	// Coverage and Promiser answer GET /coverage.
@@ -70,6 +73,8 @@ type Options struct {
 type Server struct {
 	desk          alerts.Desk
 	journal       alerts.Journal
+	chain         Chain
+	auditKeyOf    AuditKey
 	fleet         Fleet
 	importer      Importer
 	coverage      Coverage
@@ -105,7 +110,7 @@ func New(o Options) (*Server, error) {
 		"Desk": o.Desk == nil, "Journal": o.Journal == nil, "Fleet": o.Fleet == nil, "Importer": o.Importer == nil,
 		"Accounts": o.Accounts == nil, "Hub": o.Hub == nil, "Stills": o.Stills == nil, "Inventory": o.Inventory == nil,
 		"Canary": o.Canary == nil, "Page": o.Page == nil, "Coverage": o.Coverage == nil, "Promiser": o.Promiser == nil,
-		"Maintenance": o.Maintenance == nil,
+		"Maintenance": o.Maintenance == nil, "Chain": o.Chain == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("wall: %s is required", name)
@@ -135,7 +140,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		desk: o.Desk, journal: o.Journal, fleet: o.Fleet, importer: o.Importer, accounts: o.Accounts, hub: o.Hub,
-		coverage: o.Coverage, promiser: o.Promiser, maintenance: o.Maintenance,
+		chain: o.Chain, auditKeyOf: o.AuditKey, coverage: o.Coverage, promiser: o.Promiser, maintenance: o.Maintenance,
 		stills: o.Stills, inventory: o.Inventory, linkKey: o.LinkKey, canary: o.Canary,
 		intervals: o.Intervals, site: o.Site, zone: zone, duty: o.Routes, departments: departmentsOf(o.Routes),
 		rejectReasons: o.RejectReasons, closeReasons: o.CloseReasons, secure: o.Secure, log: o.Log, now: o.Clock,

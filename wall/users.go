@@ -11,11 +11,12 @@ type accountInput struct{ Body AccountRequest }
 
 func (s *Server) createUser(ctx context.Context, in *accountInput) (*body[NewAccount], error) {
 	b := in.Body
-	if err := s.audited(ctx, callerOf(ctx).did("user_create", "user/"+b.Name, string(b.Role))); err != nil {
-		return nil, err
-	}
-	u, password, err := s.accounts.Create(ctx, b.Name, b.Role, b.Password)
-	if err != nil {
+	var u Account
+	var password string
+	if err := s.along(ctx, callerOf(ctx).did("user_create", "user/"+b.Name, string(b.Role)), func(ctx context.Context) (err error) {
+		u, password, err = s.accounts.Create(ctx, b.Name, b.Role, b.Password)
+		return err
+	}); err != nil {
 		return nil, accountProblem(err)
 	}
 	return answer(NewAccount{User: u, Password: password}, nil)
@@ -26,10 +27,9 @@ type userInput struct {
 }
 
 func (s *Server) disableUser(ctx context.Context, in *userInput) (*struct{}, error) {
-	if err := s.audited(ctx, callerOf(ctx).did("user_disable", "user/"+in.Name, "")); err != nil {
-		return nil, err
-	}
-	if err := s.accounts.Disable(ctx, in.Name); err != nil {
+	if err := s.along(ctx, callerOf(ctx).did("user_disable", "user/"+in.Name, ""), func(ctx context.Context) error {
+		return s.accounts.Disable(ctx, in.Name)
+	}); err != nil {
 		return nil, accountProblem(err)
 	}
 	s.hub.end(func(c *client) bool { return c.user == in.Name }, errEnded)

@@ -193,7 +193,7 @@ func (w *world) options() wall.Options {
 		panic(err)
 	}
 	return wall.Options{
-		Desk: w.desk, Journal: w.journal, Fleet: w.fleet, Importer: w.importer, Accounts: w.accounts, Hub: w.hub,
+		Desk: w.desk, Journal: w.journal, Chain: w.journal, AuditKey: wall.AuditKey{Node: "n1", Key: "a2V5"}, Fleet: w.fleet, Importer: w.importer, Accounts: w.accounts, Hub: w.hub,
 		Coverage: w.coverage, Promiser: fakePromiser{}, Maintenance: w.works,
 		Stills: w.stills, Inventory: func() inventory.Snapshot { return w.snapshot },
 		LinkKey:   linkKey,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/alerts/audit"
 	"videopatrol/detect"
 	"videopatrol/inventory/sqldb"
 )
@@ -19,18 +20,22 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// Store is an alerts.Store in SQL.
+// Store is an alerts.Store in SQL, and the ledger of its node's audit.
 type Store struct {
-	db *sqldb.DB
+	db   *sqldb.DB
+	node string
 }
 
 var _ alerts.Store = (*Store)(nil)
 
-// New brings the tables to their newest version and returns a Store. The
-// database stays the caller's to close.
-func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
-	if db == nil {
+// New brings the tables to their newest version, begins the node's audit where
+// there is none, and returns a Store. The database stays the caller's to close.
+func New(ctx context.Context, db *sqldb.DB, node string) (*Store, error) {
+	switch {
+	case db == nil:
 		return nil, errors.New("sqlstore: a database is required")
+	case node == "" || len(node) > audit.MaxNode || audit.Clean(alerts.AuditRow{Node: node}).Node != node:
+		return nil, fmt.Errorf("sqlstore: a node has a name of 1 to %d bytes of UTF-8", audit.MaxNode)
 	}
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -39,12 +44,32 @@ func New(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	if err := db.Migrate(ctx, "leads", folder); err != nil {
 		return nil, err
 	}
-	return &Store{db: db}, nil
+	s := &Store{db: db, node: node}
+	if err := s.beginAudit(ctx); err != nil {
+		return nil, fmt.Errorf("begin the audit of node %s: %w", node, err)
+	}
+	return s, nil
 }
 
 // Write runs fn in one transaction.
 func (s *Store) Write(ctx context.Context, fn func(alerts.Tx) error) error {
-	return s.db.Write(ctx, func(t *sqldb.Tx) error { return fn(tx{t}) })
+	return unwritten(s.db.Write(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) }))
+}
+
+// unwritten makes alerts.ErrUnwritten of what the database could not write.
+func unwritten(err error) error {
+	if errors.Is(err, sqldb.ErrNotWritten) || errors.Is(err, sqldb.ErrClosed) {
+		return fmt.Errorf("%w: %w", alerts.ErrUnwritten, err)
+	}
+	return err
+}
+
+// Along runs change; the first write to the same database under its context
+// that commits, whichever store's it is, also ran fn.
+func (s *Store) Along(ctx context.Context, fn func(alerts.Tx) error, change func(context.Context) error) (arrived bool, err error) {
+	along, gone := s.db.Along(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) })
+	err = change(along)
+	return gone(), unwritten(err)
 }
 
 // read runs fn in one transaction that sees one state of the record.
@@ -58,10 +83,9 @@ func read[T any](ctx context.Context, s *Store, fn func(tx) (T, error)) (T, erro
 	return v, err
 }
 
-// tx is an alerts.Tx, and the ground on which the reads of a Store stand.
+// tx is the ground on which the reads of a Store stand, and with the audit an
+// alerts.Tx.
 type tx struct{ *sqldb.Tx }
-
-var _ alerts.Tx = tx{}
 
 // Now is when the transaction takes place.
 func (t tx) Now() time.Time { return t.Tx.Now }
@@ -184,31 +208,6 @@ func (s *Store) Trace(ctx context.Context, id string) ([]alerts.Step, error) {
 			err = alerts.ErrNotFound
 		}
 		return all, err
-	})
-}
-
-func (t tx) AddAudit(ctx context.Context, row alerts.AuditRow) error {
-	seq, err := t.count(ctx, "audit")
-	if err != nil {
-		return err
-	}
-	return t.exec(ctx, `
-		INSERT INTO audit (seq, at, made_by, action, object, purpose, client, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		seq, sqldb.Micros(row.At), row.By, row.Action, row.Object, row.Purpose, row.Client, row.Detail)
-}
-
-// Audit lists rows, newest first, before a sequence number (0: the end).
-func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]alerts.AuditRow, error) {
-	return read(ctx, s, func(t tx) ([]alerts.AuditRow, error) {
-		return sqldb.All(ctx, t.Tx, func(r *sql.Rows) (alerts.AuditRow, error) {
-			var a alerts.AuditRow
-			var at int64
-			err := r.Scan(&a.Seq, &at, &a.By, &a.Action, &a.Object, &a.Purpose, &a.Client, &a.Detail)
-			a.At = sqldb.Time(at)
-			return a, err
-		}, `SELECT seq, at, made_by, action, object, purpose, client, detail FROM audit
-			WHERE $1 = 0 OR seq < $2 ORDER BY seq DESC LIMIT $3`, before, before, limit)
 	})
 }
 

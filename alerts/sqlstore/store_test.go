@@ -48,7 +48,7 @@ func open(tb testing.TB, url string) *sqlstore.Store {
 			tb.Error(err)
 		}
 	})
-	s, err := sqlstore.New(tb.Context(), db)
+	s, err := sqlstore.New(tb.Context(), db, "test")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func FuzzCursor(f *testing.F) {
 
 func TestNeedsADatabase(t *testing.T) {
 	t.Parallel()
-	if _, err := sqlstore.New(t.Context(), nil); err == nil {
+	if _, err := sqlstore.New(t.Context(), nil, "test"); err == nil {
 		t.Error("a store without a database")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"videopatrol/alerts"
+	"videopatrol/alerts/audit"
 	"videopatrol/alerts/deliver/webhook"
 	"videopatrol/alerts/evidence"
 	alertsql "videopatrol/alerts/sqlstore"
@@ -59,6 +60,9 @@ type app struct {
 	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
 	routes   *alerts.Routes
 	engine   *alerts.Engine
+	ledger   *alertsql.Store
+	keeper   *audit.Keeper
+	node     string
 	outbox   *alerts.Outbox
 	coverage *streamsql.Store
 	manager  *streams.Manager
@@ -216,10 +220,18 @@ func (a *app) secretKey() ([]byte, error) {
 }
 
 func (a *app) openAlerts(ctx context.Context) error {
-	store, err := alertsql.New(ctx, a.db)
+	if a.node = a.cfg.Node; a.node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("node: this host does not say its name, so the configuration must: %w", err)
+		}
+		a.node = host
+	}
+	store, err := alertsql.New(ctx, a.db, a.node)
 	if err != nil {
 		return err
 	}
+	a.ledger = store
 	pictures, err := evidence.Open(a.path("evidence"))
 	if err != nil {
 		return err
@@ -397,22 +409,19 @@ func (a *app) openWall(ctx context.Context) error {
 	if a.accounts, err = wall.NewAccounts(wall.AccountsOptions{Store: store, Log: a.part("accounts")}); err != nil {
 		return err
 	}
-	if a.First, err = a.accounts.FirstStart(ctx); err != nil {
+	if err := a.firstStart(ctx); err != nil {
 		return err
 	}
-	for _, c := range a.First {
-		if c.Role == wall.RoleAdmin {
-			if err := adminToken(ctx, a.accounts, a.cfg.Data, c.Name); err != nil {
-				return err
-			}
-		}
+	auditKey, err := a.openAudit()
+	if err != nil {
+		return err
 	}
 	linkKey, err := dataKey(a.cfg.Data, linkKeyFile)
 	if err != nil {
 		return err
 	}
 	a.wall, err = wall.New(wall.Options{
-		Desk: a.engine, Journal: a.engine, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.pool,
+		Desk: a.engine, Journal: a.engine, Chain: a.ledger, AuditKey: auditKey, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.pool,
 		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
@@ -461,6 +470,7 @@ func (a *app) Run(ctx context.Context) error {
 	stages = append(stages,
 		stage{"hub", a.wall.Run},
 		stage{"wall", a.serveHTTP(a.wallListener, page)},
+		stage{"audit", a.keeper.Run}, // after all that it keeps
 		stage{"metrics", a.serveHTTP(a.metricsListener, a.health().server())},
 	)
 	a.log.Info("gateway started", "version", version, "wall", a.WallURL(), "metrics", a.MetricsURL(), "cameras", len(a.wanted.Load().Cameras))

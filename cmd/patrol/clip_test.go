@@ -131,7 +131,7 @@ func newEngine(t *testing.T, s inventory.Snapshot) *alerts.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	store, err := alertsql.New(t.Context(), db)
+	store, err := alertsql.New(t.Context(), db, "test")
 	if err != nil {
 		t.Fatal(err)
 	}

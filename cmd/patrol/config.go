@@ -17,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"videopatrol/alerts"
+	"videopatrol/alerts/audit"
 	"videopatrol/detect"
 	"videopatrol/internal/strictyaml"
 	"videopatrol/inventory"
@@ -30,8 +31,11 @@ var defaultConfig string
 
 // Config is the gateway's one strict file.
 type Config struct {
-	Site    SiteConfig    `yaml:"site"`
-	Data    string        `yaml:"data"`
+	Site SiteConfig `yaml:"site"`
+	Data string     `yaml:"data"`
+	// Node names this machine in the audit; "" means the host's name.
+	Node    string        `yaml:"node"`
+	Audit   AuditConfig   `yaml:"audit"`
 	Log     LogConfig     `yaml:"log"`
 	Wall    WallConfig    `yaml:"wall"`
 	Metrics MetricsConfig `yaml:"metrics"`
@@ -51,6 +55,11 @@ type Config struct {
 type SiteConfig struct {
 	Name     string `yaml:"name"`
 	TimeZone string `yaml:"time_zone"`
+}
+
+// AuditConfig says where the audit's checkpoints go.
+type AuditConfig struct {
+	Checkpoints string `yaml:"checkpoints"`
 }
 
 // LogConfig says what is logged and how.
@@ -260,6 +269,9 @@ func (c Config) check() error {
 	}
 	if c.Data == "" {
 		bad("data", "a folder for the record, the evidence and the keys is required")
+	}
+	if len(c.Node) > audit.MaxNode {
+		bad("node", "a name has at most %d bytes", audit.MaxNode)
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "no such level %q (want debug, info, warn or error)", c.Log.Level)

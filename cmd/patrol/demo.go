@@ -175,7 +175,11 @@ func importCity(ctx context.Context, a *app, c *city) (wall.ImportReport, error)
 		if err != nil {
 			return report, err
 		}
-		report, err = a.importer.Import(ctx, wall.ImportRequest{Format: format, CRS: "wgs84", By: "demo", Body: bytes.NewReader(b)})
+		row := alerts.AuditRow{By: "demo", Action: "import", Object: "inventory", Detail: "format=" + format}
+		err = a.engine.Along(ctx, row, func(ctx context.Context) (err error) {
+			report, err = a.importer.Import(ctx, wall.ImportRequest{Format: format, CRS: "wgs84", By: "demo", Body: bytes.NewReader(b)})
+			return err
+		})
 		if err != nil {
 			return report, fmt.Errorf("importing the city's %s: %w", format, err)
 		}

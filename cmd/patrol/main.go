@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(),
+		newServe(), newDemo(), newConfig(), newInventory(), newCamera(), newLead(), newUser(), newCoverage(), newMaintenance(), newAudit(),
 		newModel(), newEval(), newBench(), newWorker(),
 		&cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,

@@ -27,6 +27,7 @@ func (r *rig) checkMetrics() {
 		"patrol_sample_age_seconds", "patrol_overdue_cameras", "patrol_blind_cameras", "patrol_findings_total", "patrol_leads_total", "patrol_leads_open",
 		"patrol_lead_stage_seconds", "patrol_outbox_pending", "patrol_deliveries_total", "patrol_delivery_failures_total",
 		"patrol_dials_in_flight", "patrol_sessions_open", "patrol_media_memory_bytes", "patrol_worker_restarts_total", "patrol_wall_clients",
+		"patrol_audit_rows_total", "patrol_audit_unsealed_rows", "patrol_audit_checkpoints_total",
 		"patrol_canary_last_success_timestamp_seconds", "patrol_coverage_seconds_total",
 	} {
 		if !bytes.Contains(text, []byte("# TYPE "+name+" ")) {

@@ -30,6 +30,8 @@ const (
 	secretKeyFile  = "secret.key"
 	linkKeyFile    = "link.key"
 	adminTokenFile = "admin.token"
+	auditKeyFile   = "audit.key"
+	auditPubFile   = "audit.pub"
 )
 
 func newServe() *cobra.Command {
@@ -56,7 +58,7 @@ func newServe() *cobra.Command {
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
-			go reloader(cmd.Context(), reload, file, cfg, level, log)
+			go reloader(cmd.Context(), reload, file, cfg, level, log, a.reloaded)
 			if err := writeReady(cmd.OutOrStdout(), a); err != nil {
 				return err
 			}
@@ -112,8 +114,10 @@ func newLogger(c LogConfig, level *slog.LevelVar, w io.Writer) *slog.Logger {
 
 // reloader applies a changed configuration on SIGHUP, all of it or nothing.
 // What is applied without a restart is the log's level; for anything else that
-// changed it says that a restart is needed.
-func reloader(ctx context.Context, signals <-chan os.Signal, file string, current Config, level *slog.LevelVar, log *slog.Logger) {
+// changed it says that a restart is needed. What record refuses is not applied.
+func reloader(ctx context.Context, signals <-chan os.Signal, file string, current Config, level *slog.LevelVar, log *slog.Logger,
+	record func(ctx context.Context, detail string) error,
+) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -127,6 +131,10 @@ func reloader(ctx context.Context, signals <-chan os.Signal, file string, curren
 		}
 		if changed := current.fixedDifferences(next); len(changed) > 0 {
 			log.Error("configuration not reloaded", "error", "these keys need a restart", "keys", strings.Join(changed, ", "))
+			continue
+		}
+		if err := record(ctx, "log.level "+current.Log.Level+" → "+next.Log.Level); err != nil {
+			log.Error("configuration not reloaded", "error", err)
 			continue
 		}
 		_ = level.UnmarshalText([]byte(next.Log.Level))

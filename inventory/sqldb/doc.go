@@ -15,6 +15,8 @@
 //   - A function whose statement failed returns the error: PostgreSQL takes no
 //     further statement then. Constraints are never deferred to the commit:
 //     there they would fail the whole group.
+//   - A record of a change that another room keeps goes along in the change's
+//     own transaction, by the context; see DB.Along.
 //   - There are many readers. Each sees one consistent state and never blocks
 //     the writer.
 //   - One set of statements serves SQLite and PostgreSQL: $1, $2 … in number

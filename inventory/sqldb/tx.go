@@ -25,7 +25,9 @@ type Tx struct {
 // commit failed, or ErrClosed. ctx is heeded while the write waits for its
 // turn; once fn has begun Write returns only with the outcome, and the
 // statements of fn are not cut short.
-func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	fn, note := db.withRider(ctx, fn)
+	defer func() { note(err) }()
 	wr := &write{turn: make(chan *writer, 1), back: make(chan error, 1), outcome: make(chan error, 1)}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write to the database: %w", err)

@@ -19,6 +19,10 @@ const (
 	cachedStatements = 256
 )
 
+// ErrNotWritten is returned by Write when the database, not the function, is
+// why nothing is on disk.
+var ErrNotWritten = errors.New("nothing was written")
+
 var errAborted = errors.New("write function panicked or left its goroutine")
 
 // write is one caller's wish to write. The caller and the writer take turns:
@@ -89,7 +93,7 @@ func (w *writer) group(first *write) {
 	}
 	if err != nil {
 		w.discard()
-		err = fmt.Errorf("nothing was written: %w", err)
+		err = fmt.Errorf("%w: %w", ErrNotWritten, err)
 		w.log.Error("database write failed", "error", err, "writes", len(answers))
 	}
 	for _, a := range answers {

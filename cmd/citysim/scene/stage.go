@@ -89,6 +89,7 @@ func NewStage(kind Kind, seed uint64, o StageOptions) *Stage {
 	s.place = newPlace(kind, s.random(0))
 	for i, z := range s.place.zones {
 		s.place.zones[i].Area = s.place.view.zone(z.on...)
+		s.place.zones[i].Perspective = s.place.view.rulers(z.on...)
 	}
 	s.view = s.place.view.turned(o.Yaw, o.Pitch).sized(o.Width, o.Height)
 	s.pen.view = s.view

@@ -150,3 +150,34 @@ func cut(poly []point, inside func(point) float64) []point {
 }
 
 func thousandth(x float64) float64 { return math.Round(x*1000) / 1000 }
+
+// rulers returns how tall a person appears who stands at the near and at the
+// far end of a polygon; none where it is no ground, or too flat on the picture
+// to tell.
+func (v view) rulers(poly ...vec) []inventory.Ruler {
+	const tall, lens = 1.7, 2 // m
+	nearest, farthest := poly[0], poly[0]
+	for _, p := range poly {
+		if p.y != 0 {
+			return nil
+		}
+		if v.depth(p) < v.depth(nearest) {
+			nearest = p
+		}
+		if v.depth(p) > v.depth(farthest) {
+			farthest = p
+		}
+	}
+	var out []inventory.Ruler
+	for _, foot := range []vec{farthest, nearest} {
+		if v.depth(foot) < lens {
+			return nil
+		}
+		low, high := v.pixel(foot), v.pixel(foot.plus(vec{0, tall, 0}))
+		out = append(out, inventory.Ruler{Y: min(max(low.y/v.height, 0), 1), Height: min((low.y-high.y)/v.height, 1)})
+	}
+	if (inventory.Zone{Perspective: out}).CheckPerspective() != nil {
+		return nil
+	}
+	return out
+}

@@ -21,6 +21,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One node's audit, oldest first, with hashes and signed checkpoints */
+        get: operations["read-audit-chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public key that signs this node's audit */
+        get: operations["get-audit-key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cameras": {
         parameters: {
             query?: never;
@@ -728,6 +762,23 @@ export interface components {
             /** @enum {string} */
             role: "officer" | "dispatcher" | "admin" | "auditor" | "sre";
         };
+        AuditChainPage: {
+            /** @description signed, of these rows; with the last page also those of rows that are gone */
+            checkpoints: components["schemas"]["Checkpoint"][];
+            /** @description where the chain stands */
+            head: components["schemas"]["Head"];
+            /**
+             * Format: int64
+             * @description ask for rows after this one; left out: there are no more
+             */
+            next?: number;
+            rows: components["schemas"]["Row"][];
+        };
+        AuditKey: {
+            /** @description Ed25519 public key, base64 */
+            key: string;
+            node: string;
+        };
         AuditPage: {
             /**
              * Format: int64
@@ -743,6 +794,7 @@ export interface components {
             by: string;
             client?: string;
             detail?: string;
+            node?: string;
             object: string;
             purpose?: string;
             /** Format: int64 */
@@ -880,6 +932,15 @@ export interface components {
             rate?: number;
             /** Format: int64 */
             rejected: number;
+        };
+        Checkpoint: {
+            /** Format: date-time */
+            at: string;
+            hash: string;
+            node: string;
+            /** Format: int64 */
+            seq: number;
+            signature: string;
         };
         ClaimRequest: {
             /** @enum {string} */
@@ -1087,6 +1148,12 @@ export interface components {
         HandoverRequest: {
             /** @description what the next shift has to know */
             note?: string;
+        };
+        Head: {
+            hash: string;
+            node: string;
+            /** Format: int64 */
+            seq: number;
         };
         Hole: {
             cells: string[];
@@ -1373,6 +1440,20 @@ export interface components {
             holes: components["schemas"]["Hole"][];
             /** @description in the order in which they are tried */
             routes: components["schemas"]["Route"][];
+        };
+        Row: {
+            action: string;
+            /** Format: date-time */
+            at: string;
+            by: string;
+            client?: string;
+            detail?: string;
+            hash: string;
+            node?: string;
+            object: string;
+            purpose?: string;
+            /** Format: int64 */
+            seq: number;
         };
         RuleExplanation: {
             kind: string;
@@ -1754,6 +1835,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "read-audit-chain": {
+        parameters: {
+            query?: {
+                /** @description left out: this one */
+                node?: string;
+                /** @description only rows after this one; next of the page before */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChainPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-audit-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditKey"];
                 };
             };
             /** @description Error */
