@@ -57,7 +57,7 @@ fuzz-short: setup ## Fuzz every parser for a few seconds
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime 5s $$p; done; done
 
-proof: build ## Measure ingest, visits, storms, cold starts and faults against their bounds (an hour, on a quiet machine)
+proof: build ## Measure ingest, visits, storms, cold starts, faults and leads against their bounds (an hour, on a quiet machine)
 	bin/patrol bench ingest --mode resident --decode=false --cameras 500,2000
 	bin/patrol bench ingest --mode visit --cameras 500,2000
 	bin/patrol bench visits --cameras 10000 --first-key now
@@ -65,6 +65,7 @@ proof: build ## Measure ingest, visits, storms, cold starts and faults against t
 	bin/patrol bench storm --cameras 2000 --hosts 40 --outage 60s
 	bin/patrol bench cold --cameras 2000
 	bin/patrol bench faults --cameras 500 --for 20m
+	bin/patrol bench leads --for 5m
 
 demo: build ## Start a simulated city and the gateway on this machine; Ctrl-C ends both
 	@bin/patrol demo --cameras $(DEMO_CAMERAS)

@@ -22,11 +22,15 @@ import (
 	"videopatrol/alerts/sqlstore"
 	"videopatrol/detect"
 	"videopatrol/inventory/sqldb"
+	"videopatrol/inventory/sqldb/sqldbtest"
 )
 
 // victimEnv names the folder of a gateway that a child of the test runs until
-// it is killed.
-const victimEnv = "PATROL_TEST_VICTIM"
+// it is killed, recordEnv the address of its record.
+const (
+	victimEnv = "PATROL_TEST_VICTIM"
+	recordEnv = "PATROL_TEST_RECORD"
+)
 
 // order is one finding on its way to the victim.
 type order struct {
@@ -51,7 +55,7 @@ func victim() int {
 		say("broken %v", err)
 		return 1
 	}
-	db, err := sqldb.Open(ctx, sqldb.Options{URL: "sqlite:" + filepath.Join(dir, "patrol.db")})
+	db, err := sqldb.Open(ctx, sqldb.Options{URL: os.Getenv(recordEnv)})
 	if err != nil {
 		return fail(err)
 	}
@@ -74,9 +78,9 @@ func victim() int {
 	if err != nil {
 		return fail(err)
 	}
-	var work sync.WaitGroup
+	var work, moves sync.WaitGroup
 	work.Go(func() { _ = outbox.Run(ctx) })
-	work.Go(func() { moveAtRandom(ctx, engine, say) })
+	moves.Go(func() { moveAtRandom(ctx, engine, say) })
 
 	// The findings of one camera come in order, those of different cameras at
 	// the same time.
@@ -108,6 +112,7 @@ func victim() int {
 		close(q)
 	}
 	cameras.Wait()
+	moves.Wait()
 	for { // until the living sink knows everything
 		backlog, err := store.Backlog(ctx)
 		if err != nil {
@@ -129,7 +134,7 @@ type sinkFunc func(alerts.Notice) error
 
 func (f sinkFunc) Deliver(_ context.Context, n alerts.Notice) error { return f(n) }
 
-// moveAtRandom makes some steps, and stops early enough for a clean end.
+// moveAtRandom makes some steps.
 func moveAtRandom(ctx context.Context, e *alerts.Engine, say func(string, ...any)) {
 	for range 30 {
 		page, err := e.Leads(ctx, alerts.LeadQuery{Limit: 20})
@@ -195,6 +200,11 @@ func condition(camera string, began time.Time) string {
 // acknowledged is missing and nothing is there twice.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
+	sqldbtest.Each(t, testKilledAtAnyMoment)
+}
+
+func testKilledAtAnyMoment(t *testing.T, url string) {
+	t.Helper()
 	rounds := 20
 	if testing.Short() {
 		rounds = 3
@@ -210,7 +220,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		for range 30 {
 			open = append(open, s.next())
 		}
-		acks := runVictim(t, dir, open, round < rounds)
+		acks := runVictim(t, dir, url, open, round < rounds)
 		for line := range acks {
 			said[line] = true
 		}
@@ -219,17 +229,17 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if len(open) > 0 || !said["done"] {
 		t.Fatalf("%d findings were not folded in the end", len(open))
 	}
-	audit(t, dir, s, said)
+	audit(t, dir, url, s, said)
 }
 
 // runVictim runs the gateway, kills it at a random moment unless it may live,
 // and returns the lines that it said.
-func runVictim(t *testing.T, dir string, orders []order, kill bool) map[string]bool {
+func runVictim(t *testing.T, dir, url string, orders []order, kill bool) map[string]bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), victimEnv+"="+dir)
+	cmd.Env = append(os.Environ(), victimEnv+"="+dir, recordEnv+"="+url)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -277,9 +287,9 @@ func runVictim(t *testing.T, dir string, orders []order, kill bool) map[string]b
 }
 
 // audit compares the record with what was said.
-func audit(t *testing.T, dir string, s *scenes, said map[string]bool) {
+func audit(t *testing.T, dir, url string, s *scenes, said map[string]bool) {
 	t.Helper()
-	g := &gateway{dir: dir}
+	g := &gateway{dir: dir, url: url}
 	g.start(t)
 	defer func() { g.stop() }()
 	leads := all(t, g.engine, alerts.LeadQuery{Limit: 500})
@@ -329,7 +339,7 @@ func audit(t *testing.T, dir string, s *scenes, said map[string]bool) {
 		}
 	}
 	g.stop()
-	auditTables(t, dir, steps)
+	auditTables(t, url, steps)
 	g.start(t)
 }
 
@@ -362,9 +372,9 @@ func checkTrace(t *testing.T, d alerts.Desk, l alerts.Lead) {
 
 // auditTables counts what no interface shows: one audit row and one outbox row
 // for each sink belong to each step.
-func auditTables(t *testing.T, dir string, steps int) {
+func auditTables(t *testing.T, url string, steps int) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Options{URL: "sqlite:" + filepath.Join(dir, "patrol.db")})
+	db, err := sqldb.Open(t.Context(), sqldb.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,10 +384,10 @@ func auditTables(t *testing.T, dir string, steps int) {
 		}
 	}()
 	counts := map[string]int{
-		`SELECT COUNT(*) FROM audit_rows WHERE action = 'transition'`:            steps,
-		`SELECT MAX(seq) FROM audit_rows`:                                        steps + 1, // the chain's first
-		`SELECT COUNT(*) FROM (SELECT DISTINCT sink, lead, version FROM outbox)`: 2 * steps,
-		`SELECT COUNT(*) FROM outbox`:                                            2 * steps,
+		`SELECT COUNT(*) FROM audit_rows WHERE action = 'transition'`:                    steps,
+		`SELECT MAX(seq) FROM audit_rows`:                                                steps + 1, // the chain's first
+		`SELECT COUNT(*) FROM (SELECT DISTINCT sink, lead, version FROM outbox) AS told`: 2 * steps,
+		`SELECT COUNT(*) FROM outbox`:                                                    2 * steps,
 		`SELECT COUNT(*) FROM outbox o LEFT JOIN lead_steps s ON s.lead = o.lead AND s.version = o.version WHERE s.at IS NULL`: 0,
 		`SELECT COUNT(*) FROM outbox WHERE sink = 'desk' AND state <> 'sent'`:                                                  0,
 	}
@@ -390,6 +400,9 @@ func auditTables(t *testing.T, dir string, steps int) {
 			if got != want {
 				t.Errorf("%s: %d, want %d", query, got, want)
 			}
+		}
+		if !strings.HasPrefix(url, "sqlite:") {
+			return nil
 		}
 		var integrity string
 		if err := tx.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&integrity); err != nil || integrity != "ok" {

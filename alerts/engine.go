@@ -149,7 +149,7 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
 	var fo *folding
-	err = e.store.Write(ctx, func(tx Tx) error {
+	err = e.store.Fold(ctx, f.Key(), f.Began, func(tx Tx) error {
 		fo = newFolding(e, tx, f, sha)
 		return fo.fold(ctx)
 	})

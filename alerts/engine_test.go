@@ -276,6 +276,10 @@ func (b brokenStore) Write(ctx context.Context, fn func(alerts.Tx) error) error 
 	return b.Store.Write(ctx, func(tx alerts.Tx) error { return fn(brokenTx{tx, b.err}) })
 }
 
+func (b brokenStore) Fold(ctx context.Context, key detect.ConditionKey, began time.Time, fn func(alerts.Tx) error) error {
+	return b.Store.Fold(ctx, key, began, func(tx alerts.Tx) error { return fn(brokenTx{tx, b.err}) })
+}
+
 type brokenTx struct {
 	alerts.Tx
 	err error

@@ -77,7 +77,7 @@ var causeWords = map[Cause]string{CauseCell: "网格", CauseUplink: "上联线�
 // new one to its maintainer.
 func (e *Engine) observeOutage(ctx context.Context, f detect.Finding, o Outage) error {
 	var fo *folding
-	err := e.store.Write(ctx, func(tx Tx) error {
+	err := e.store.Fold(ctx, f.Key(), f.Began, func(tx Tx) error {
 		fo = newFolding(e, tx, f, "")
 		fo.outage = o
 		if err := fo.fold(ctx); err != nil {

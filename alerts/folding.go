@@ -48,7 +48,7 @@ func (fo *folding) fold(ctx context.Context) error {
 	case c.Quiet != "" && fo.out != OutcomeEnded:
 		c, err = fo.again(ctx, c)
 	case fo.out == OutcomeSeen && !wanted:
-		return tx.SaveCondition(ctx, c)
+		return tx.SeeCondition(ctx, c.Key, c.LastSeen)
 	default:
 		fo.lead, err = touch(ctx, tx, c)
 	}

@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"videopatrol/inventory/sqldb/sqldbtest"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(victimEnv) != "" {
 		os.Exit(victim())
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(sqldbtest.M{M: m})
 }

@@ -92,6 +92,8 @@ const (
 	// is set forward makes notices due.
 	idle    = time.Hour
 	recheck = 10 * time.Minute
+	// fetch is how many notices are read from the record at a time.
+	fetch = 64
 	// retryDB is how long it waits at first after the record did not answer.
 	retryDB = time.Second
 	restDB  = time.Minute // and at most
@@ -174,7 +176,7 @@ func (b *Outbox) wake() {
 func (b *Outbox) Run(ctx context.Context) error {
 	var queues sync.WaitGroup
 	for _, s := range b.o.Subscriptions {
-		q := &queue{b: b, sub: s, busy: map[string]bool{}, done: make(chan delivered)}
+		q := &queue{b: b, sub: s, busy: map[string]bool{}, done: make(chan delivered), recorded: make(chan recorded)}
 		queues.Go(func() { q.run(ctx) })
 	}
 	queues.Wait()
@@ -183,16 +185,19 @@ func (b *Outbox) Run(ctx context.Context) error {
 }
 
 // queue is one sink's. Its goroutine owns all of it; each delivery has a
-// goroutine of its own and comes back over done.
+// goroutine of its own and comes back over done, and so has the writing down
+// of its outcome, which comes back over recorded: several share a commit.
 type queue struct {
-	b       *Outbox
-	sub     Subscription
-	busy    map[string]bool // leads with a delivery under way
-	done    chan delivered
-	failed  int  // tries in a row that failed
-	proven  bool // the sink took a notice since the start
-	stopped bool
-	unread  bool // the record could not be read at the last try
+	b        *Outbox
+	sub      Subscription
+	busy     map[string]bool // leads with a delivery under way or to be recorded
+	done     chan delivered
+	recorded chan recorded
+	next     []Notice // due and not begun
+	failed   int      // tries in a row that failed
+	proven   bool     // the sink took a notice since the start
+	stopped  bool
+	unread   bool // the record could not be read at the last try
 	// hold is until when nothing is started because an outcome could not be
 	// recorded: the receiver would get the same notices over and over.
 	hold time.Time
@@ -202,6 +207,13 @@ type queue struct {
 type delivered struct {
 	notice Notice
 	err    error
+}
+
+// recorded is a delivery whose outcome is in the record, unless unwritten says
+// why not.
+type recorded struct {
+	delivered
+	unwritten error
 }
 
 func (q *queue) run(ctx context.Context) {
@@ -216,11 +228,18 @@ func (q *queue) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			for len(q.busy) > 0 {
-				q.settle(ctx, <-q.done)
+				select {
+				case d := <-q.done:
+					q.settle(ctx, d)
+				case r := <-q.recorded:
+					q.settled(ctx, r)
+				}
 			}
 			return
 		case d := <-q.done:
 			q.settle(ctx, d)
+		case r := <-q.recorded:
+			q.settled(ctx, r)
 		case <-q.b.wakes[q.sub.Name]:
 		case <-sleep.C:
 		}
@@ -234,18 +253,19 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 	if pause := q.hold.Sub(now); pause > 0 {
 		return pause
 	}
-	if free := q.b.o.InFlight - len(q.busy); free > 0 {
-		due, err := q.b.o.Store.Due(ctx, q.sub.Name, now, q.b.o.InFlight+len(q.busy))
+	if len(q.next) == 0 && len(q.busy) < q.b.o.InFlight {
+		due, err := q.b.o.Store.Due(ctx, q.sub.Name, now, fetch+len(q.busy))
 		if err != nil {
 			return q.cannotRead(ctx, err)
 		}
-		for _, n := range due {
-			if q.busy[n.Lead.ID] || len(q.busy) >= q.b.o.InFlight {
-				continue
-			}
-			q.busy[n.Lead.ID] = true
-			go func() { q.done <- delivered{notice: n, err: q.sub.Sink.Deliver(ctx, n)} }()
-		}
+		// What is under way is still due as far as the record knows.
+		q.next = slices.DeleteFunc(due, func(n Notice) bool { return q.busy[n.Lead.ID] })
+	}
+	for len(q.next) > 0 && len(q.busy) < q.b.o.InFlight {
+		n := q.next[0]
+		q.next = q.next[1:]
+		q.busy[n.Lead.ID] = true
+		go func() { q.done <- delivered{notice: n, err: q.sub.Sink.Deliver(ctx, n)} }()
 	}
 	if len(q.busy) >= q.b.o.InFlight {
 		return idle // the next one to come back goes on
@@ -274,28 +294,41 @@ func (q *queue) cannotRead(ctx context.Context, err error) time.Duration {
 	return retryDB
 }
 
-// settle records the outcome of a delivery. The receiver may have taken the
-// notice while the record did not: then it gets it again, with the same ID.
+// recordTime bounds how long an outcome is written down.
+const recordTime = 5 * time.Second
+
+// settle has the outcome of a delivery recorded. The receiver may have taken
+// the notice while the record does not: then it gets it again, with the same
+// ID.
 func (q *queue) settle(ctx context.Context, d delivered) {
-	delete(q.busy, d.notice.Lead.ID)
 	if d.err != nil && ctx.Err() != nil {
+		delete(q.busy, d.notice.Lead.ID)
 		return // cut short by the end of the process: not the sink's fault
 	}
 	s := q.judge(d)
-	// The outcome is recorded although ctx may have ended: that saves a repeat.
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := q.b.o.Store.Settle(record, s); err != nil {
-		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", err)
+	go func() {
+		// The outcome is recorded although ctx may have ended: that saves a
+		// repeat.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		q.recorded <- recorded{d, q.b.o.Store.Settle(ctx, s)}
+	}()
+}
+
+// settled goes on after the outcome of a delivery was recorded.
+func (q *queue) settled(ctx context.Context, r recorded) {
+	delete(q.busy, r.notice.Lead.ID)
+	if r.unwritten != nil {
+		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", r.unwritten)
 		q.rest = min(max(2*q.rest, retryDB), restDB)
 		q.hold = q.b.o.Clock().Add(q.rest)
 		return
 	}
 	q.rest = 0
-	if d.err != nil {
+	if r.err != nil {
 		q.failed++
 		if q.failed == downAfter {
-			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "error", d.err)
+			q.b.o.Log.Warn("sink is down", "sink", q.sub.Name, "error", r.err)
 		}
 		return
 	}
@@ -304,7 +337,9 @@ func (q *queue) settle(ctx context.Context, d delivered) {
 	}
 	// Nor do those wait that failed before the gateway started anew.
 	if q.failed >= downAfter || !q.proven {
-		if err := q.b.o.Store.Hasten(record, q.sub.Name); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+		defer cancel()
+		if err := q.b.o.Store.Hasten(ctx, q.sub.Name); err != nil {
 			q.b.o.Log.Warn("outbox cannot hasten what waits", "sink", q.sub.Name, "error", err)
 		}
 	}

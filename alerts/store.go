@@ -17,6 +17,11 @@ type Store interface {
 	// arrived tells whether there was one.
 	Along(ctx context.Context, fn func(tx Tx) error, change func(context.Context) error) (arrived bool, err error)
 
+	// Fold is Write by a function that begins with tx.Condition of the same
+	// key and began, and changes no other key's condition: the Store may read
+	// the conditions of many findings together.
+	Fold(ctx context.Context, key detect.ConditionKey, began time.Time, fn func(tx Tx) error) error
+
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	Running(ctx context.Context) ([]detect.Condition, error)
 
@@ -72,6 +77,8 @@ type Tx interface {
 	Now() time.Time
 	Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (Folded, error)
 	SaveCondition(ctx context.Context, c Condition) error
+	// SeeCondition keeps when a condition that is there was last seen.
+	SeeCondition(ctx context.Context, key detect.ConditionKey, lastSeen time.Time) error
 	// KnowBegan makes a Began known to belong to a condition's lead.
 	KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error
 	// AddLead keeps a new lead and returns its number.

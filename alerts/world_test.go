@@ -45,6 +45,7 @@ func city() inventory.Snapshot {
 // again as a process can.
 type gateway struct {
 	dir    string
+	url    string // of the record; "" is a SQLite file in dir
 	sinks  []alerts.Subscription
 	routes *alerts.Routes
 	ahead  atomic.Int64 // what the wall clock is ahead of time, in nanoseconds
@@ -63,7 +64,10 @@ func (g *gateway) wall() time.Time { return time.Now().Round(0).Add(time.Duratio
 // start opens the record; stop closes it.
 func (g *gateway) start(tb testing.TB) {
 	tb.Helper()
-	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: "sqlite:" + filepath.Join(g.dir, "patrol.db"), Clock: g.wall})
+	if g.url == "" {
+		g.url = "sqlite:" + filepath.Join(g.dir, "patrol.db")
+	}
+	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: g.url, Clock: g.wall})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -112,7 +116,13 @@ func (g *gateway) start(tb testing.TB) {
 // open starts a gateway for the length of a test.
 func open(tb testing.TB, sinks ...alerts.Subscription) *gateway {
 	tb.Helper()
-	g := &gateway{dir: tb.TempDir(), sinks: sinks}
+	return openAt(tb, "", sinks...)
+}
+
+// openAt is open with the address of the record.
+func openAt(tb testing.TB, url string, sinks ...alerts.Subscription) *gateway {
+	tb.Helper()
+	g := &gateway{dir: tb.TempDir(), url: url, sinks: sinks}
 	g.start(tb)
 	tb.Cleanup(func() { g.stop() })
 	return g

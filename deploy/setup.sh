@@ -36,6 +36,7 @@ packages=(
 	libopencv-dev libopencv-contrib-dev
 	libavcodec-dev libavutil-dev libswscale-dev
 	ffmpeg fonts-noto-cjk
+	postgresql # its programs alone: tests start servers of their own
 )
 case "${ID:-}:${VERSION_ID:-}" in
 debian:12) packages+=(chromium) ;;
@@ -72,6 +73,11 @@ apt_install() {
 
 if [ ${#missing[@]} -gt 0 ]; then
 	say "installing ${missing[*]}"
+	# The package would also make a database and start it, which nobody asked for.
+	if [[ " ${missing[*]} " = *" postgresql "* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+		apt_install postgresql-common
+		as_root sed -i -E 's/^#?\s*create_main_cluster\b.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+	fi
 	apt_install "${missing[@]}"
 fi
 

@@ -119,7 +119,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		switch {
 		case !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
 			continue
-		case edge < fadedEdge:
+		case edge < fadedEdge && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
 			w.fade(b, m.labels)
 			m.faded = append(m.faded, b)
 			continue

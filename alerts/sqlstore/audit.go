@@ -141,7 +141,7 @@ func scanAudit(r *sql.Rows) (alerts.AuditRow, error) {
 func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]alerts.AuditRow, error) {
 	return read(ctx, s, func(t tx) ([]alerts.AuditRow, error) {
 		return sqldb.All(ctx, t.Tx, scanAudit, `SELECT `+auditColumns+` FROM audit_rows
-			WHERE node = $1 AND ($2 = 0 OR seq < $3) ORDER BY seq DESC LIMIT $4`, s.node, before, before, limit)
+			WHERE node = $1 AND (CAST($2 AS BIGINT) = 0 OR seq < $3) ORDER BY seq DESC LIMIT $4`, s.node, before, before, limit)
 	})
 }
 

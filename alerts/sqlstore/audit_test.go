@@ -18,6 +18,7 @@ import (
 	"videopatrol/alerts/audit"
 	"videopatrol/alerts/sqlstore"
 	"videopatrol/inventory/sqldb"
+	"videopatrol/inventory/sqldb/sqldbtest"
 )
 
 var (
@@ -125,76 +126,69 @@ func TestRolledBack(t *testing.T) {
 // them was called before goes on.
 func TestNodes(t *testing.T) {
 	t.Parallel()
-	for name, url := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db, err := sqldb.Open(t.Context(), sqldb.Options{URL: url(t)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			for range 2 {
-				for _, node := range []string{"a", "b"} {
-					s, err := sqlstore.New(t.Context(), db, node)
-					if err != nil {
-						t.Fatal(err)
-					}
-					add(t, s, 0, 3)
-					if list, err := s.Audit(t.Context(), 0, 100); err != nil || list[0].Node != node {
-						t.Errorf("listed %+v, %v", list, err)
-					}
-				}
-			}
-			s, err := sqlstore.New(t.Context(), db, "a")
-			if err != nil {
-				t.Fatal(err)
-			}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		for range 2 {
 			for _, node := range []string{"a", "b"} {
-				if v, err := verify(t, s, node, 2); err != nil || v.Seq != 7 {
-					t.Errorf("node %s: %+v, %v", node, v, err)
+				s, err := sqlstore.New(t.Context(), db, node)
+				if err != nil {
+					t.Fatal(err)
+				}
+				add(t, s, 0, 3)
+				if list, err := s.Audit(t.Context(), 0, 100); err != nil || list[0].Node != node {
+					t.Errorf("listed %+v, %v", list, err)
 				}
 			}
-			for _, bad := range []string{"", strings.Repeat("x", 256), "a\x00"} {
-				if _, err := sqlstore.New(t.Context(), db, bad); err == nil {
-					t.Errorf("took the node %q", bad)
-				}
+		}
+		s, err := sqlstore.New(t.Context(), db, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range []string{"a", "b"} {
+			if v, err := verify(t, s, node, 2); err != nil || v.Seq != 7 {
+				t.Errorf("node %s: %+v, %v", node, v, err)
 			}
-		})
-	}
+		}
+		for _, bad := range []string{"", strings.Repeat("x", 256), "a\x00"} {
+			if _, err := sqlstore.New(t.Context(), db, bad); err == nil {
+				t.Errorf("took the node %q", bad)
+			}
+		}
+	})
 }
 
 // TestCarried: what was written before there was a chain is carried into it.
 func TestCarried(t *testing.T) {
 	t.Parallel()
-	for name, url := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address := url(t)
-			s := open(t, address)
-			// The database as version 1 left it.
-			const old = 2345
-			if err := s.Exec(t.Context(), `DELETE FROM audit_rows`, `DELETE FROM audit_heads`,
-				`INSERT INTO audit (seq, at, made_by, action, object, purpose, client, detail)
-					WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2345)
-					SELECT i, CAST(i AS BIGINT) * 1000000, 'wang', 'view', 'camera/1', 'patrol', '::1', '' FROM n`); err != nil {
-				t.Fatal(err)
-			}
-			s = open(t, address)
-			add(t, s, 0, 1)
-			if v, err := verify(t, s, "test", 1000); err != nil || v.Seq != old+3 {
-				t.Errorf("%+v, %v", v, err)
-			}
-			p, err := s.AuditChain(t.Context(), "test", 0, 4)
-			if err != nil || p.Rows[1].Action != "chain_carry" || !strings.Contains(p.Rows[1].Detail, "2345 rows") ||
-				p.Rows[3].At.Unix() != 2 || p.Rows[3].By != "wang" {
-				t.Errorf("%+v, %v", p.Rows, err)
-			}
-			s = open(t, address) // there is nothing left to carry
-			if v, err := verify(t, s, "test", 1000); err != nil || v.Seq != old+3 {
-				t.Errorf("%+v, %v", v, err)
-			}
-		})
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		s := open(t, url)
+		// The database as version 1 left it.
+		const old = 2345
+		if err := s.Exec(t.Context(), `DELETE FROM audit_rows`, `DELETE FROM audit_heads`,
+			`INSERT INTO audit (seq, at, made_by, action, object, purpose, client, detail)
+				WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2345)
+				SELECT i, CAST(i AS BIGINT) * 1000000, 'wang', 'view', 'camera/1', 'patrol', '::1', '' FROM n`); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, url)
+		add(t, s, 0, 1)
+		if v, err := verify(t, s, "test", 1000); err != nil || v.Seq != old+3 {
+			t.Errorf("%+v, %v", v, err)
+		}
+		p, err := s.AuditChain(t.Context(), "test", 0, 4)
+		if err != nil || p.Rows[1].Action != "chain_carry" || !strings.Contains(p.Rows[1].Detail, "2345 rows") ||
+			p.Rows[3].At.Unix() != 2 || p.Rows[3].By != "wang" {
+			t.Errorf("%+v, %v", p.Rows, err)
+		}
+		s = open(t, url) // there is nothing left to carry
+		if v, err := verify(t, s, "test", 1000); err != nil || v.Seq != old+3 {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
 }
 
 func TestCopied(t *testing.T) {

@@ -23,6 +23,11 @@ func (t tx) StopClock(ctx context.Context, lead string, c alerts.DueClock) error
 	return t.exec(ctx, `DELETE FROM lead_clocks WHERE lead = $1 AND stage = $2 AND order_id = $3`, lead, string(c.Stage), c.Order)
 }
 
+func clocksQuery(leads int) string {
+	return `SELECT lead, stage, order_id, started, due_at, next_at, rung FROM lead_clocks
+		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, due_at, stage, order_id`
+}
+
 // addClocks completes leads, by id, with the clocks that run for them.
 func (t tx) addClocks(ctx context.Context, at map[string]*alerts.Lead, ids []any) error {
 	_, err := sqldb.All(ctx, t.Tx, func(r *sql.Rows) (struct{}, error) {
@@ -38,8 +43,7 @@ func (t tx) addClocks(ctx context.Context, at map[string]*alerts.Lead, ids []any
 		}
 		at[lead].Clocks = append(at[lead].Clocks, c)
 		return struct{}{}, nil
-	}, `SELECT lead, stage, order_id, started, due_at, next_at, rung FROM lead_clocks
-		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, due_at, stage, order_id`, ids...)
+	}, clocksQuery(len(ids)), ids...)
 	if err != nil {
 		return fmt.Errorf("read clocks: %w", err)
 	}

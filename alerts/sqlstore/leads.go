@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -41,11 +42,17 @@ func (t tx) AddLead(ctx context.Context, l alerts.Lead) (int64, error) {
 		endedAt(l), string(text), l.Decided, sqldb.Micros(l.Since), l.MergedInto); err != nil {
 		return 0, fmt.Errorf("add lead %s: %w", l.ID, err)
 	}
+	if len(l.Grid) == 0 {
+		return number, nil
+	}
+	var rows []string
+	var args []any
 	for _, g := range l.Grid {
-		if err := t.exec(ctx, `INSERT INTO lead_cells (cell, raised_at, lead) VALUES ($1, $2, $3)`,
-			g.ID, sqldb.Micros(l.RaisedAt), l.ID); err != nil {
-			return 0, fmt.Errorf("add a cell of lead %s: %w", l.ID, err)
-		}
+		rows = append(rows, "("+list(len(args)+1, 5)+")")
+		args = append(args, g.ID, sqldb.Micros(l.RaisedAt), l.ID, string(l.State), string(l.Kind))
+	}
+	if err := t.exec(ctx, `INSERT INTO lead_cells (cell, raised_at, lead, state, kind) VALUES `+strings.Join(rows, ", "), args...); err != nil {
+		return 0, fmt.Errorf("add the cells of lead %s: %w", l.ID, err)
 	}
 	return number, nil
 }
@@ -55,6 +62,10 @@ func (t tx) SaveLead(ctx context.Context, l alerts.Lead) error {
 	var transferred int64
 	if l.Transfer != nil {
 		transfer, transferred = *l.Transfer, sqldb.Micros(l.Transfer.At)
+	}
+	if err := t.exec(ctx, `UPDATE lead_cells SET state = $1 WHERE lead = $2 AND state <> $3`,
+		string(l.State), l.ID, string(l.State)); err != nil {
+		return fmt.Errorf("save the cells of lead %s: %w", l.ID, err)
 	}
 	return t.exec(ctx, `
 		UPDATE leads SET state = $1, version = $2, owner = $3, changed_at = $4, last_seen_at = $5, ended_at = $6,
@@ -91,6 +102,8 @@ const leadColumns = `
 	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about,
 	       l.decided, l.since, l.level, l.supervised, l.merged_into, l.transfer_centre, l.transfer_key, l.transfer_at
 	FROM leads l LEFT JOIN conditions c ON c.lead = l.id`
+
+const leadQuery = leadColumns + ` WHERE l.id = $1`
 
 func scanLead(r *sql.Rows) (alerts.Lead, error) {
 	var l alerts.Lead
@@ -157,8 +170,7 @@ func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 		e.TakenAt = sqldb.Time(taken)
 		at[lead].Evidence = append(at[lead].Evidence, e)
 		return none{}, decode("boxes", boxes, &at[lead].Evidence[len(at[lead].Evidence)-1].Boxes)
-	}, `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
-		WHERE lead IN (`+list(1, len(ids))+`) ORDER BY lead, taken_at, sha256`, ids...)
+	}, evidenceQuery(len(ids)), ids...)
 	if err != nil {
 		return fmt.Errorf("read evidence: %w", err)
 	}
@@ -166,6 +178,11 @@ func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 		return err
 	}
 	return t.addClocks(ctx, at, ids)
+}
+
+func evidenceQuery(leads int) string {
+	return `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
+		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, taken_at, sha256`
 }
 
 func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, error) {
@@ -180,7 +197,10 @@ func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, er
 }
 
 func (t tx) Lead(ctx context.Context, id string) (alerts.Lead, error) {
-	return t.one(ctx, leadColumns+` WHERE l.id = $1`, id)
+	if err := t.Ask(ctx, []any{id}, leadQuery, evidenceQuery(1), ordersQuery(1), clocksQuery(1)); err != nil {
+		return alerts.Lead{}, fmt.Errorf("read lead %s: %w", id, err)
+	}
+	return t.one(ctx, leadQuery, id)
 }
 
 // Lead returns a lead, or ErrNotFound.
@@ -216,64 +236,101 @@ func (s *Store) Leads(ctx context.Context, q alerts.LeadQuery) (alerts.LeadPage,
 }
 
 // leadsQuery selects one lead more than the page holds, to know whether there
-// is another page.
+// is another page. The page is merged from branches that each read no further
+// in their index than the page reaches.
 func leadsQuery(q alerts.LeadQuery) (query string, args []any, err error) {
 	var b strings.Builder
-	b.WriteString(leadColumns)
 	arg := func(v any) string {
 		args = append(args, v)
 		return "$" + strconv.Itoa(len(args))
 	}
-	// The cell's own table brings the order too: then a page reads no more
-	// rows than it shows.
-	key := "l.raised_at, l.id"
-	if q.Cell != "" {
-		b.WriteString(` JOIN lead_cells g ON g.lead = l.id AND g.cell = ` + arg(q.Cell))
-		key = "g.raised_at, g.lead"
-	}
-	b.WriteString(` WHERE l.canary = ` + arg(flag(q.Canary)))
-	if q.Camera != "" {
-		b.WriteString(` AND l.camera = ` + arg(q.Camera))
-	}
-	for _, by := range []struct{ column, v string }{{"owner", q.Owner}, {"merged_into", q.MergedInto}, {"transfer_key", q.Transfer}} {
-		if by.v != "" {
-			b.WriteString(` AND l.` + by.column + ` = ` + arg(by.v))
-		}
-	}
-	if len(q.States) > 0 {
-		first := len(args) + 1
-		for _, s := range q.States {
-			args = append(args, string(s))
-		}
-		b.WriteString(` AND l.state IN (` + list(first, len(q.States)) + `)`)
-	}
-	if len(q.Kinds) > 0 {
-		first := len(args) + 1
-		for _, k := range q.Kinds {
-			args = append(args, string(k))
-		}
-		b.WriteString(` AND l.kind IN (` + list(first, len(q.Kinds)) + `)`)
-	}
+	var raised int64
+	var id string
 	if q.Cursor != "" {
-		raised, id, err := parseCursor(q.Cursor)
-		if err != nil {
+		if raised, id, err = parseCursor(q.Cursor); err != nil {
 			return "", nil, err
 		}
-		b.WriteString(` AND (` + key + `) < (` + arg(raised) + `, ` + arg(id) + `)`)
 	}
-	desc := strings.ReplaceAll(key, ",", " DESC,") + " DESC"
-	if q.Cell == "" && len(q.States) > 1 && allOpen(q.States) {
-		// The open leads are few among all: sorting them is cheaper than
-		// walking through every closed one. The plus sign keeps SQLite from
-		// taking the index that has the order.
-		desc = "+" + desc
+	b.WriteString(leadColumns + ` WHERE l.id IN (`)
+	for i, one := range branches(q) {
+		if i > 0 {
+			b.WriteString(` UNION ALL `)
+		}
+		// A cell's own table has the order, the states and the kinds too.
+		from, key, at := "leads l", "l.id", "l"
+		where := `l.canary = `
+		if q.Cell != "" {
+			from, key, at = "lead_cells g JOIN leads l ON l.id = g.lead", "g.lead", "g"
+			where = `g.cell = ` + arg(q.Cell) + ` AND l.canary = `
+		}
+		b.WriteString(`SELECT id FROM (SELECT ` + key + ` AS id FROM ` + from + ` WHERE ` + where + arg(flag(q.Canary)))
+		if one.state != "" {
+			b.WriteString(` AND ` + at + `.state = ` + arg(string(one.state)))
+		}
+		if len(one.kinds) > 0 {
+			first := len(args) + 1
+			for _, k := range one.kinds {
+				args = append(args, string(k))
+			}
+			b.WriteString(` AND ` + at + `.kind IN (` + list(first, len(one.kinds)) + `)`)
+		}
+		if q.Camera != "" {
+			b.WriteString(` AND l.camera = ` + arg(q.Camera))
+		}
+		for _, by := range []struct{ column, v string }{{"owner", q.Owner}, {"merged_into", q.MergedInto}, {"transfer_key", q.Transfer}} {
+			if by.v != "" {
+				b.WriteString(` AND l.` + by.column + ` = ` + arg(by.v))
+			}
+		}
+		if q.Cursor != "" {
+			b.WriteString(` AND (` + at + `.raised_at, ` + key + `) < (` + arg(raised) + `, ` + arg(id) + `)`)
+		}
+		b.WriteString(` ORDER BY ` + at + `.raised_at DESC, ` + key + ` DESC LIMIT ` + arg(q.Limit+1) + `) AS branch`)
 	}
-	b.WriteString(` ORDER BY ` + desc + ` LIMIT ` + arg(q.Limit+1))
+	// The plus sign keeps SQLite from walking through all leads in this order.
+	b.WriteString(`) ORDER BY +l.raised_at DESC, l.id DESC LIMIT ` + arg(q.Limit+1))
 	return b.String(), args, nil
 }
 
-func allOpen(states []alerts.LeadState) bool {
-	return !slices.ContainsFunc(states, func(s alerts.LeadState) bool { return !s.Open() })
+// branch is a part of a page that one index has in order.
+type branch struct {
+	state alerts.LeadState // "" is any
+	kinds []detect.Kind    // none is any
+}
+
+// maxBranches bounds the parts of a page that are worth an index search each.
+const maxBranches = 64
+
+// branches are the parts of a page: one for each state and kind, or for each
+// state, where a cell's index holds the kind behind the order.
+func branches(q alerts.LeadQuery) []branch {
+	states, kinds := distinct(q.States), distinct(q.Kinds)
+	var all []branch
+	for _, s := range states {
+		if q.Cell != "" || len(states)*len(kinds) > maxBranches {
+			all = append(all, branch{state: s, kinds: kinds})
+			continue
+		}
+		for _, k := range kinds {
+			all = append(all, branch{state: s, kinds: []detect.Kind{k}})
+		}
+		if len(kinds) == 0 {
+			all = append(all, branch{state: s})
+		}
+	}
+	if len(states) == 0 {
+		for _, k := range kinds {
+			all = append(all, branch{kinds: []detect.Kind{k}})
+		}
+	}
+	if len(all) == 0 {
+		all = []branch{{}}
+	}
+	return all
+}
+
+func distinct[T cmp.Ordered](list []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
 // list is n placeholders, the first one numbered first.

@@ -30,6 +30,10 @@ func scanOrder(r *sql.Rows) (lead string, o alerts.Order, err error) {
 	return lead, o, err
 }
 
+func ordersQuery(leads int) string {
+	return `SELECT ` + orderColumns + ` FROM lead_orders o WHERE o.lead IN (` + list(1, leads) + `) ORDER BY o.lead, o.sent_at, o.id`
+}
+
 // addOrders completes leads, by id, with their orders.
 func (t tx) addOrders(ctx context.Context, at map[string]*alerts.Lead, ids []any) error {
 	_, err := sqldb.All(ctx, t.Tx, func(r *sql.Rows) (struct{}, error) {
@@ -38,7 +42,7 @@ func (t tx) addOrders(ctx context.Context, at map[string]*alerts.Lead, ids []any
 			at[lead].Orders = append(at[lead].Orders, o)
 		}
 		return struct{}{}, err
-	}, `SELECT `+orderColumns+` FROM lead_orders o WHERE o.lead IN (`+list(1, len(ids))+`) ORDER BY o.lead, o.sent_at, o.id`, ids...)
+	}, ordersQuery(len(ids)), ids...)
 	if err != nil {
 		return fmt.Errorf("read orders: %w", err)
 	}

@@ -58,7 +58,7 @@ func (s *Store) Write(ctx context.Context, fn func(alerts.Tx) error) error {
 
 // unwritten makes alerts.ErrUnwritten of what the database could not write.
 func unwritten(err error) error {
-	if errors.Is(err, sqldb.ErrNotWritten) || errors.Is(err, sqldb.ErrClosed) {
+	if errors.Is(err, sqldb.ErrNotWritten) || errors.Is(err, sqldb.ErrUnknown) || errors.Is(err, sqldb.ErrClosed) {
 		return fmt.Errorf("%w: %w", alerts.ErrUnwritten, err)
 	}
 	return err
@@ -70,6 +70,15 @@ func (s *Store) Along(ctx context.Context, fn func(alerts.Tx) error, change func
 	along, gone := s.db.Along(ctx, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) })
 	err = change(along)
 	return gone(), unwritten(err)
+}
+
+// Fold runs fn, which begins with Condition, in one transaction.
+func (s *Store) Fold(ctx context.Context, key detect.ConditionKey, began time.Time, fn func(alerts.Tx) error) error {
+	ahead := sqldb.Ahead{
+		Key:   key.Camera + "\x00" + key.Zone + "\x00" + key.Rule,
+		Query: conditionQuery, Args: conditionArgs(key, began),
+	}
+	return unwritten(s.db.WriteAhead(ctx, ahead, func(t *sqldb.Tx) error { return fn(auditTx{tx{t}, s.node}) }))
 }
 
 // read runs fn in one transaction that sees one state of the record.
@@ -90,9 +99,9 @@ type tx struct{ *sqldb.Tx }
 // Now is when the transaction takes place.
 func (t tx) Now() time.Time { return t.Tx.Now }
 
+// exec runs a statement whose outcome nobody asks for.
 func (t tx) exec(ctx context.Context, query string, args ...any) error {
-	_, err := t.ExecContext(ctx, query, args...)
-	return err
+	return t.Later(ctx, query, args...)
 }
 
 // count takes the next number of a counter.
@@ -110,20 +119,25 @@ func (s *Store) Condition(ctx context.Context, key detect.ConditionKey, began ti
 	return read(ctx, s, func(t tx) (alerts.Folded, error) { return t.Condition(ctx, key, began) })
 }
 
+const conditionQuery = `
+	SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture, c.quiet, c.shown,
+	       COALESCE(b.lead, '')
+	FROM conditions c
+	LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
+	WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`
+
+func conditionArgs(key detect.ConditionKey, began time.Time) []any {
+	return []any{sqldb.Micros(began), key.Camera, key.Zone, key.Rule}
+}
+
 func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.Time) (alerts.Folded, error) {
 	var f alerts.Folded
 	c := &f.Condition
 	var first, watched, seen int64
 	var shown int64
 	var ended sql.NullInt64
-	err := t.QueryRowContext(ctx, `
-		SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture, c.quiet, c.shown,
-		       COALESCE(b.lead, '')
-		FROM conditions c
-		LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
-		WHERE c.camera = $2 AND c.zone = $3 AND c.rule = $4`,
-		sqldb.Micros(began), key.Camera, key.Zone, key.Rule,
-	).Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &c.Quiet, &shown, &f.Known)
+	err := t.QueryRowContext(ctx, conditionQuery, conditionArgs(key, began)...).
+		Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &c.Quiet, &shown, &f.Known)
 	if errors.Is(err, sql.ErrNoRows) {
 		return alerts.Folded{}, nil
 	}
@@ -150,6 +164,11 @@ func (t tx) SaveCondition(ctx context.Context, c alerts.Condition) error {
 			quiet = excluded.quiet, shown = excluded.shown`,
 		c.Key.Camera, c.Key.Zone, c.Key.Rule, string(c.Kind), sqldb.Micros(c.Began), sqldb.Micros(c.Watched),
 		sqldb.Micros(c.LastSeen), nullTime(c.Ended), c.Lead, c.Pictures, flag(c.EndPicture), string(c.Quiet), zeroTime(c.Shown))
+}
+
+func (t tx) SeeCondition(ctx context.Context, key detect.ConditionKey, lastSeen time.Time) error {
+	return t.exec(ctx, `UPDATE conditions SET last_seen = $1 WHERE camera = $2 AND zone = $3 AND rule = $4`,
+		sqldb.Micros(lastSeen), key.Camera, key.Zone, key.Rule)
 }
 
 func (t tx) KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,26 +14,17 @@ import (
 	"videopatrol/alerts/sqlstore"
 	"videopatrol/detect"
 	"videopatrol/inventory/sqldb"
+	"videopatrol/inventory/sqldb/sqldbtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// engines are the databases that the suite runs on.
-var engines = map[string]func(tb testing.TB) string{
-	"sqlite": func(tb testing.TB) string {
-		tb.Helper()
-		return "sqlite:" + filepath.Join(tb.TempDir(), "patrol.db")
-	},
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqldbtest.M{M: m}) }
 
 func onEach(t *testing.T, test func(t *testing.T, s *sqlstore.Store)) {
 	t.Helper()
-	for name, url := range engines {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t, url(t)))
-		})
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		test(t, open(t, url))
+	})
 }
 
 func open(tb testing.TB, url string) *sqlstore.Store {
@@ -221,7 +211,7 @@ func TestEvidenceLead(t *testing.T) {
 }
 
 func FuzzCursor(f *testing.F) {
-	s := open(f, engines["sqlite"](f))
+	s := open(f, sqldbtest.URL(f, "sqlite"))
 	f.Add("1772366400000000.a")
 	f.Add(".")
 	f.Add("9223372036854775808.x")

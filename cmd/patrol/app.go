@@ -173,7 +173,11 @@ func (a *app) publicURL() string {
 }
 
 func (a *app) openRecord(ctx context.Context) (err error) {
-	a.db, err = sqldb.Open(ctx, sqldb.Options{URL: "sqlite:" + a.path(recordFile), Log: a.part("record"), Registerer: a.registry})
+	address, err := a.cfg.Database.address(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.db, err = sqldb.Open(ctx, sqldb.Options{URL: address, Log: a.part("record"), Registerer: a.registry})
 	if err != nil {
 		return err
 	}

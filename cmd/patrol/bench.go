@@ -4,8 +4,8 @@ import "github.com/spf13/cobra"
 
 func newBench() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "bench", Short: "Measure the gateway on this machine, beside a simulated city", Args: noArgs,
-		Long: `Measure the gateway on this machine, beside a simulated city.
+		Use: "bench", Short: "Measure the gateway on this machine", Args: noArgs,
+		Long: `Measure the gateway on this machine, most often beside a simulated city.
 
 Each command starts what it needs, prints what it measured with the machine it
 measured on, and fails where a bound that it states does not hold. Figures mean
@@ -14,7 +14,7 @@ something on a quiet machine only.`,
 	}
 	cmd.AddCommand(
 		newBenchIngest(), newBenchVisits(), newBenchStorm(), newBenchCold(), newBenchFaults(),
-		newBenchSession(), newBenchFloor(),
+		newBenchSession(), newBenchFloor(), newBenchLeads(),
 	)
 	return cmd
 }

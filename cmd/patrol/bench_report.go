@@ -79,6 +79,11 @@ func atMost(name string, got, limit float64, unit string) bound {
 	return bound{Name: name, Want: fmt.Sprintf("≤ %.4g %s", limit, unit), Got: fmt.Sprintf("%.4g %s", got, unit), OK: got <= limit}
 }
 
+// atLeast states that a figure reaches what is wanted.
+func atLeast(name string, got, want float64, unit string) bound {
+	return bound{Name: name, Want: fmt.Sprintf("≥ %.5g %s", want, unit), Got: fmt.Sprintf("%.5g %s", got, unit), OK: got >= want}
+}
+
 // within states that something happened in time; a negative time means never.
 func within(name string, got, limit time.Duration) bound {
 	if got < 0 {

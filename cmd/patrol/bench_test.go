@@ -230,3 +230,33 @@ func TestBenchFaults(t *testing.T) {
 		}
 	}
 }
+
+func TestBenchLeads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a quarter of a minute for each database")
+	}
+	var figures []struct {
+		Database string
+		Folded   float64                        `json:"findings_folded_per_second"`
+		Raised   float64                        `json:"leads_raised_per_second"`
+		Steady   struct{ Leads, Delivered int } `json:"at_100_leads_a_second"`
+		Burst    struct{ Leads, Delivered int } `json:"burst_of_2000_in_2s"`
+	}
+	// Its bounds are for a quiet machine: here only that it measures at all.
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "patrol"), "bench", "leads", "--for", "5s", "-o", "json")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	failed := cmd.Run()
+	var r report
+	if err := errors.Join(json.Unmarshal(stdout.Bytes(), &r), json.Unmarshal(r.Figures, &figures)); err != nil {
+		t.Fatalf("%v, %v\n%s", failed, err, stderr.String())
+	}
+	if len(figures) != 2 || figures[0].Database != "sqlite" || figures[1].Database != "postgres" {
+		t.Fatalf("figures of %+v", figures)
+	}
+	for _, f := range figures {
+		if f.Folded < 100 || f.Raised < 50 || f.Steady.Delivered != f.Steady.Leads || f.Burst.Leads != 2000 || f.Burst.Delivered != 2000 {
+			t.Errorf("%+v", f)
+		}
+	}
+}

@@ -34,12 +34,13 @@ type Config struct {
 	Site SiteConfig `yaml:"site"`
 	Data string     `yaml:"data"`
 	// Node names this machine in the audit; "" means the host's name.
-	Node    string        `yaml:"node"`
-	Audit   AuditConfig   `yaml:"audit"`
-	Log     LogConfig     `yaml:"log"`
-	Wall    WallConfig    `yaml:"wall"`
-	Metrics MetricsConfig `yaml:"metrics"`
-	Key     SecretRef     `yaml:"key"`
+	Node     string         `yaml:"node"`
+	Database DatabaseConfig `yaml:"database"`
+	Audit    AuditConfig    `yaml:"audit"`
+	Log      LogConfig      `yaml:"log"`
+	Wall     WallConfig     `yaml:"wall"`
+	Metrics  MetricsConfig  `yaml:"metrics"`
+	Key      SecretRef      `yaml:"key"`
 	// Templates is a file of vendors' stream addresses.
 	Templates string       `yaml:"templates"`
 	Patrol    PatrolConfig `yaml:"patrol"`
@@ -273,6 +274,9 @@ func (c Config) check() error {
 	if len(c.Node) > audit.MaxNode {
 		bad("node", "a name has at most %d bytes", audit.MaxNode)
 	}
+	if err := c.Database.check(); err != nil {
+		bad("database", "%v", err)
+	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "no such level %q (want debug, info, warn or error)", c.Log.Level)
 	}
@@ -402,6 +406,9 @@ func (c Config) resolveSecrets() error {
 	}
 	if c.Key != "" {
 		try("key", c.Key)
+	}
+	if c.Database.Password != "" {
+		try("database.password", c.Database.Password)
 	}
 	for i, s := range c.Sinks {
 		for j, r := range s.Secrets {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/inventory/sqldb/sqldbtest"
 	"videopatrol/wall"
 )
 
@@ -22,6 +23,14 @@ func TestCrash(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	t.Parallel()
+	sqldbtest.Each(t, testCrash)
+}
+
+func testCrash(t *testing.T, database string) {
+	t.Helper()
+	if strings.HasPrefix(database, "sqlite:") {
+		database = "" // the data folder's own
+	}
 	const cameras = 12
 	var script strings.Builder
 	for i := range cameras {
@@ -31,7 +40,7 @@ func TestCrash(t *testing.T) {
 		}
 		fmt.Fprintf(&script, "- {camera: %d, kind: %s, after: %ds, for: %ds, every: %ds}\n", i, kind, 25+i, stay, stay+24)
 	}
-	r := newRig(t, rigOptions{cameras: cameras, interval: time.Second, script: script.String()})
+	r := newRig(t, rigOptions{cameras: cameras, interval: time.Second, script: script.String(), database: database})
 	random := rand.New(rand.NewPCG(uint64(*soakSeed), 1))
 	answered := map[string][]alerts.Step{} // by lead
 	seen := map[string]bool{}

@@ -29,6 +29,7 @@ import (
 	"videopatrol/alerts"
 	"videopatrol/alerts/deliver/webhook"
 	"videopatrol/inventory"
+	"videopatrol/inventory/sqldb/sqldbtest"
 	"videopatrol/wall"
 )
 
@@ -56,7 +57,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		return sqldbtest.M{M: m}.Run()
 	}())
 }
 
@@ -153,6 +154,8 @@ type rigOptions struct {
 	script   string // YAML, or none, demo, random:SEED
 	faults   string // YAML
 	seed     int64
+	// database is the address of the record; "" is SQLite in the data folder.
+	database string
 	// edit changes a camera's row of the inventory, by column, before the import.
 	edit func(index int, row map[string]string)
 }
@@ -187,6 +190,7 @@ func newRig(t *testing.T, o rigOptions) *rig {
 	r.config = r.path("patrol.yaml")
 	r.write(r.config, fmt.Sprintf(`
 data: %[1]s
+database: {url: %[5]q}
 wall: {listen: 127.0.0.1:0}
 metrics: {listen: 127.0.0.1:0}
 patrol: {backoff_min: 1s, backoff_max: 4s}
@@ -194,7 +198,7 @@ routes: %[4]s
 sinks:
   - {name: desk, url: %[2]s, secrets: ["file:%[3]s"], allow: [127.0.0.0/8]}
   - {name: dead, url: "http://127.0.0.1:1/leads", secrets: ["file:%[3]s"], allow: [127.0.0.0/8]}
-`, r.path("data"), r.desk.server.URL, r.path("desk.secret"), r.path("routes.yaml")))
+`, r.path("data"), r.desk.server.URL, r.path("desk.secret"), r.path("routes.yaml"), o.database))
 	r.serve()
 	for _, u := range [][2]string{{"geojson", "application/geo+json"}, {"csv", "text/csv"}} {
 		var report wall.ImportReport

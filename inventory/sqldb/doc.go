@@ -12,6 +12,8 @@
 //   - A write function runs on its caller's goroutine, holds the writer for as
 //     long as it runs, and must be short: no network, no waiting, no Write
 //     inside a Write.
+//   - A write function may run more than once: what it changes outside of its
+//     transaction it sets anew.
 //   - A function whose statement failed returns the error: PostgreSQL takes no
 //     further statement then. Constraints are never deferred to the commit:
 //     there they would fail the whole group.
@@ -27,4 +29,11 @@
 //
 // SQLite runs in WAL mode with synchronous=FULL, foreign keys on, and BEGIN
 // IMMEDIATE for writes.
+//
+// On PostgreSQL all gateways of a database take turns to write, by an advisory
+// lock: a write sees the record as the write before left it, and commits in
+// the order of the numbers that it took. Statements that nobody waits for
+// (Tx.Later) share a round trip with the next one, queries that are known
+// before (DB.WriteAhead, Tx.Ask) with each other. A group runs without
+// savepoints until one of its writes fails.
 package sqldb

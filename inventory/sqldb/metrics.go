@@ -40,11 +40,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) commit(took time.Duration, writes int, err error) {
+func (m *metrics) commit(took time.Duration, err error) {
 	m.seconds.Observe(took.Seconds())
 	if err != nil {
 		m.failed.Inc()
-		return
 	}
-	m.writes.Add(float64(writes))
 }
+
+func (m *metrics) written(writes int) { m.writes.Add(float64(writes)) }

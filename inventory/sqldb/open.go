@@ -4,28 +4,33 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"io/fs"
 	"log/slog"
-	"maps"
-	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"github.com/prometheus/client_golang/prometheus"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// ErrClosed is returned by Write and Read once the database is closed.
-var ErrClosed = errors.New("database is closed")
+var (
+	// ErrClosed is returned by Write and Read once the database is closed.
+	ErrClosed = errors.New("database is closed")
+	// ErrNotWritten is returned by Write when the database, not the function,
+	// is why nothing is on disk.
+	ErrNotWritten = errors.New("nothing was written")
+	// ErrUnknown is returned by Write when the connection to PostgreSQL was
+	// lost while it committed: all of the write is on disk, or none of it.
+	ErrUnknown = errors.New("it is not known whether the write is on disk")
+)
 
 // Options says which database to open, and with what.
 type Options struct {
 	// URL is "sqlite:" and the path of the database file, which is made,
-	// readable by its owner only, when it is not there.
+	// readable by its owner only, when it is not there; or the postgres://
+	// address of a PostgreSQL database, 15 or newer.
 	URL string
 	// Log tells of migrations and of commits that failed; nil is silent.
 	Log *slog.Logger
@@ -35,9 +40,31 @@ type Options struct {
 	Clock func() time.Time
 }
 
+// engine is what the two kinds of database differ in.
+type engine interface {
+	// open opens a pool of connections for one purpose.
+	open(ctx context.Context, p purpose) (*sql.DB, error)
+	// newWriter returns what begins and commits transactions over a pool.
+	newWriter(pool *sql.DB) connection
+	// readOnly are the options of a reading transaction.
+	readOnly() *sql.TxOptions
+	// migrate holds off other programs that migrate while fn runs, and hands
+	// it the migrations as this engine reads them.
+	migrate(ctx context.Context, pool *sql.DB, files fs.FS, fn func(goose.Dialect, fs.FS) error) error
+}
+
+// purpose is what a pool of connections is for.
+type purpose int
+
+const (
+	forWriting purpose = iota
+	forReading
+	forMigrating
+)
+
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	path    string
+	engine  engine
 	log     *slog.Logger
 	clock   func() time.Time
 	metrics *metrics
@@ -55,7 +82,7 @@ type DB struct {
 
 // Open opens the database and starts its writer. Close must be called.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	path, err := sqlitePath(o.URL)
+	e, err := engineOf(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +92,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if err := createFile(path); err != nil {
-		return nil, err
-	}
-	pool, err := openPool(ctx, path, url.Values{"_txlock": {"immediate"}})
+	pool, err := e.open(ctx, forWriting)
 	if err != nil {
 		return nil, err
 	}
-	readers, err := openPool(ctx, path, url.Values{"_query_only": {"1"}})
+	pool.SetMaxOpenConns(1)
+	readers, err := e.open(ctx, forReading)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
@@ -83,12 +108,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.Join(err, readers.Close(), pool.Close())
 	}
 	db := &DB{
-		path:    path,
+		engine:  e,
 		log:     o.Log,
 		clock:   o.Clock,
 		metrics: m,
 		readers: readers,
-		writer:  newWriter(pool, m, o.Log),
+		writer:  newWriter(e.newWriter(pool), m, o.Log),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
@@ -97,6 +122,19 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.writer.run(db.closing)
 	}()
 	return db, nil
+}
+
+// engineOf is the engine that a URL names. The URL itself is never repeated:
+// it may hold a password.
+func engineOf(rawURL string) (engine, error) {
+	scheme, rest, ok := strings.Cut(rawURL, ":")
+	switch {
+	case ok && (scheme == "postgres" || scheme == "postgresql"):
+		return newPostgres(rawURL)
+	case ok && scheme == "sqlite":
+		return newSQLite(rest)
+	}
+	return nil, errors.New("database URL: want sqlite: and a path, such as sqlite:/var/lib/patrol/patrol.db, or postgres://user@host/database")
 }
 
 // Close lets the reads and writes that have begun come to their end, refuses
@@ -113,7 +151,7 @@ func (db *DB) Close() error {
 	close(db.closing)
 	db.reads.Wait()
 	<-db.ended
-	return errors.Join(db.readers.Close(), db.writer.close())
+	return errors.Join(db.readers.Close(), db.writer.conn.close())
 }
 
 // beginRead counts a read in, unless the database is closed.
@@ -124,59 +162,4 @@ func (db *DB) beginRead() bool {
 		db.reads.Add(1)
 	}
 	return !db.closed
-}
-
-// sqlitePath is the file that a database URL names.
-func sqlitePath(rawURL string) (string, error) {
-	scheme, path, ok := strings.Cut(rawURL, ":")
-	switch {
-	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		return "", errors.New("database URL: PostgreSQL is not supported yet; use sqlite: and a path, such as sqlite:/var/lib/patrol/patrol.db")
-	case !ok || scheme != "sqlite":
-		// The URL itself is not repeated: it may hold a password.
-		return "", errors.New("database URL: want sqlite: and a path, such as sqlite:/var/lib/patrol/patrol.db")
-	}
-	if rest, ok := strings.CutPrefix(path, "//"); ok {
-		if !strings.HasPrefix(rest, "/") {
-			return "", errors.New("database URL: a host makes no sense for SQLite; use sqlite:/path or sqlite:///path")
-		}
-		path = rest
-	}
-	if path == "" || strings.HasPrefix(path, ":memory:") {
-		return "", errors.New("database URL: SQLite needs a file that lasts; use a path, such as sqlite:/var/lib/patrol/patrol.db")
-	}
-	return path, nil
-}
-
-// createFile makes the database file before SQLite does, so that it and the
-// write-ahead log, which takes the file's mode, are readable by the owner only.
-func createFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("open database: %w (does the folder %s exist, and may this user write there?)", err, filepath.Dir(path))
-	}
-	return f.Close()
-}
-
-// openPool opens a pool of connections that all carry the house's settings.
-func openPool(ctx context.Context, path string, extra url.Values) (*sql.DB, error) {
-	q := url.Values{
-		"_busy_timeout": {"5000"},
-		"_foreign_keys": {"1"},
-		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"},
-		"_dqs":          {"0"},
-		"_defensive":    {"1"},
-		// A burst must not leave a large log behind for ever.
-		"_pragma": {"journal_size_limit(67108864)"},
-	}
-	maps.Copy(q, extra)
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
-	}
-	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
-	}
-	return db, nil
 }

@@ -15,20 +15,43 @@ type Tx struct {
 	// the database keeps times.
 	Now time.Time
 
-	read   *sql.Tx
-	writer *writer
-	ended  atomic.Bool
+	db    *DB
+	read  *sql.Tx
+	write connection
+	ended atomic.Bool
 }
 
 // Write runs fn in a transaction that may write. A nil error means that all
-// of it is on disk; any other that none of it is: what fn returned, why the
-// commit failed, or ErrClosed. ctx is heeded while the write waits for its
-// turn; once fn has begun Write returns only with the outcome, and the
-// statements of fn are not cut short.
-func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) (err error) {
+// of it is on disk; ErrUnknown that the database was lost while it committed;
+// any other that none of it is: what fn returned, why the commit failed, or
+// ErrClosed. fn may run more than once, each time in a transaction that knows
+// nothing of the one before. ctx is heeded while the write waits for its turn;
+// once fn has begun Write returns only with the outcome, and the statements of
+// fn are not cut short.
+func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
+	return db.write(ctx, nil, fn)
+}
+
+// Ahead is a query that a write will surely begin with. Its arguments are
+// numbers and texts. What it reads may be changed by the write itself, by
+// writes with the same key, and by those that have no Ahead.
+type Ahead struct {
+	Key   string
+	Query string
+	Args  []any
+}
+
+// WriteAhead is Write by a function that begins with a query which is known
+// before it begins. On PostgreSQL the writes that wait ask theirs together, in
+// one round trip.
+func (db *DB) WriteAhead(ctx context.Context, a Ahead, fn func(tx *Tx) error) error {
+	return db.write(ctx, &a, fn)
+}
+
+func (db *DB) write(ctx context.Context, a *Ahead, fn func(tx *Tx) error) (err error) {
 	fn, note := db.withRider(ctx, fn)
 	defer func() { note(err) }()
-	wr := &write{turn: make(chan *writer, 1), back: make(chan error, 1), outcome: make(chan error, 1)}
+	wr := &write{ahead: a, turn: make(chan connection, 1), back: make(chan error, 1)}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write to the database: %w", err)
 	}
@@ -44,15 +67,15 @@ func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) (err error) {
 	case <-db.closing:
 		return ErrClosed
 	}
-	if w, ok := <-wr.turn; ok {
-		db.runWrite(w, wr, fn)
+	for conn := range wr.turn {
+		db.runWrite(conn, wr, fn)
 	}
-	return <-wr.outcome
+	return wr.err
 }
 
 // runWrite runs fn and hands the turn back, even when fn panics.
-func (db *DB) runWrite(w *writer, wr *write, fn func(tx *Tx) error) {
-	tx := &Tx{Now: Time(Micros(db.clock())), writer: w}
+func (db *DB) runWrite(conn connection, wr *write, fn func(tx *Tx) error) {
+	tx := &Tx{Now: Time(Micros(db.clock())), db: db, write: conn}
 	err := errAborted
 	defer func() {
 		tx.ended.Store(true)
@@ -68,11 +91,11 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 		return ErrClosed
 	}
 	defer db.reads.Done()
-	read, err := db.readers.BeginTx(ctx, nil)
+	read, err := db.readers.BeginTx(ctx, db.engine.readOnly())
 	if err != nil {
 		return fmt.Errorf("read from the database: %w", err)
 	}
-	tx := &Tx{Now: Time(Micros(db.clock())), read: read}
+	tx := &Tx{Now: Time(Micros(db.clock())), db: db, read: read}
 	defer func() {
 		tx.ended.Store(true)
 		_ = read.Rollback() // there is nothing to commit
@@ -83,52 +106,69 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 // ExecContext runs a statement that returns no rows.
 func (tx *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	ctx = tx.context(ctx)
-	if tx.read != nil {
+	switch {
+	case tx.read != nil:
 		return tx.read.ExecContext(ctx, query, args...)
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	return tx.write.exec(ctx, query, args)
+}
+
+// Later runs a statement that returns no rows, and whose outcome nobody asks
+// for, before the next statement that is asked for one or before the commit:
+// on PostgreSQL that saves a round trip. When it fails, so does a later
+// statement or the whole Write, with its error.
+func (tx *Tx) Later(ctx context.Context, query string, args ...any) error {
+	ctx = tx.context(ctx)
+	switch {
+	case tx.read != nil:
+		_, err := tx.read.ExecContext(ctx, query, args...)
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	st, err := tx.writer.stmt(ctx, query)
-	if err != nil {
-		return nil, err
+	return tx.write.later(ctx, query, args)
+}
+
+// Ask announces queries that this transaction runs next, all with the same
+// arguments, numbers and texts: on PostgreSQL a write asks them together, in
+// one round trip. Nothing is to be changed before they have run.
+func (tx *Tx) Ask(ctx context.Context, args []any, queries ...string) error {
+	ctx = tx.context(ctx)
+	if tx.read != nil || ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return st.ExecContext(ctx, args...)
+	return tx.write.ask(ctx, args, queries)
 }
 
 // QueryContext runs a statement that returns rows. Close them before the next
 // statement; All does.
 func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	ctx = tx.context(ctx)
-	if tx.read != nil {
+	switch {
+	case tx.read != nil:
 		return tx.read.QueryContext(ctx, query, args...)
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	st, err := tx.writer.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(ctx, args...)
+	return tx.write.query(ctx, query, args)
 }
 
 // QueryRowContext runs a statement that returns at most one row.
 func (tx *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	ctx = tx.context(ctx)
-	if tx.read != nil {
+	switch {
+	case tx.read != nil:
 		return tx.read.QueryRowContext(ctx, query, args...)
+	case ctx.Err() != nil:
+		return tx.db.readers.QueryRowContext(ctx, query) // carries the error
 	}
-	if ctx.Err() == nil {
-		if st, err := tx.writer.stmt(ctx, query); err == nil {
-			return st.QueryRowContext(ctx, args...)
-		}
-	}
-	return tx.writer.conn.QueryRowContext(ctx, query, args...) // carries the error
+	return tx.write.queryRow(ctx, query, args)
 }
 
-// context is what a statement runs under. A write is not interrupted: SQLite
-// would roll back the whole group with it. A transaction that has ended takes
+// context is what a statement runs under. A write is not interrupted: the
+// whole group would be lost with it. A transaction that has ended takes
 // no statement: the connection is somebody else's by now.
 func (tx *Tx) context(ctx context.Context) context.Context {
 	if tx.ended.Load() {

@@ -3,10 +3,10 @@ package sqldb
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -15,22 +15,65 @@ const (
 	// its commit because of those behind it.
 	groupSize = 256
 	groupTime = 50 * time.Millisecond
-	// cachedStatements bounds the prepared statements that the writer keeps.
-	cachedStatements = 256
+	// chunkSize bounds how many writes are prepared for at a time.
+	chunkSize = 64
+	// tries bounds how often a group runs before it is given up.
+	tries = 5
 )
 
-// ErrNotWritten is returned by Write when the database, not the function, is
-// why nothing is on disk.
-var ErrNotWritten = errors.New("nothing was written")
-
 var errAborted = errors.New("write function panicked or left its goroutine")
+
+// connection is the writer's one connection: it begins, runs and commits one
+// transaction at a time, and opens itself again when it was thrown away. After
+// an error that is not a statement's own it must be rolled back.
+type connection interface {
+	begin(ctx context.Context) error
+	exec(ctx context.Context, query string, args []any) (sql.Result, error)
+	query(ctx context.Context, query string, args []any) (*sql.Rows, error)
+	queryRow(ctx context.Context, query string, args []any) *sql.Row
+	// later runs a statement at the latest with the commit: its error is that
+	// of a later call.
+	later(ctx context.Context, query string, args []any) error
+	// ask runs queries of a write that come next; see Tx.Ask.
+	ask(ctx context.Context, args []any, queries []string) error
+	// ahead runs the queries that some writes will surely begin with; see
+	// DB.WriteAhead.
+	ahead(ctx context.Context, writes []*write) error
+	// try gives one write of a group its turn so that it fails alone. own is
+	// what the write said, err that the transaction is lost. Where careful is
+	// not set it may also return errTogether: run the whole group anew, and
+	// carefully.
+	try(ctx context.Context, careful bool, wr *write) (own, err error)
+	// commit returns nil when all is on disk, ErrUnknown when that is not
+	// known, and any other error when nothing is.
+	commit(ctx context.Context) error
+	// rollback gives the transaction up, and the connection if need be.
+	rollback(ctx context.Context)
+	// again tells whether the group may succeed when it runs once more.
+	again(err error) bool
+	close() error
+}
+
+// errTogether says that a write failed and took its neighbours along.
+var errTogether = errors.New("a write failed and took its group along")
 
 // write is one caller's wish to write. The caller and the writer take turns:
 // the writer offers the turn, the caller runs its function and hands it back.
 type write struct {
-	turn    chan *writer // closed without a value when the turn never comes
-	back    chan error
-	outcome chan error
+	ahead *Ahead          // nil: nothing is known of it
+	ready *answer         // to ahead, for whoever has the turn
+	turn  chan connection // closed once err is the outcome
+	back  chan error
+	err   error
+	gone  bool // its caller takes no further turn
+}
+
+// give gives a write its turn and returns what its function said.
+func (wr *write) give(conn connection) error {
+	wr.turn <- conn
+	err := <-wr.back
+	wr.gone = errors.Is(err, errAborted)
+	return err
 }
 
 // writer commits groups of writes over its one connection. Everything but the
@@ -39,17 +82,13 @@ type writer struct {
 	// queue has no buffer: a write that is still waiting can be withdrawn by
 	// its caller, one that was taken always gets an outcome.
 	queue   chan *write
-	pool    *sql.DB
+	conn    connection
 	metrics *metrics
 	log     *slog.Logger
-
-	conn  *sql.Conn // nil until needed, and after a commit that failed
-	stmts map[string]*sql.Stmt
 }
 
-func newWriter(pool *sql.DB, m *metrics, log *slog.Logger) *writer {
-	pool.SetMaxOpenConns(1)
-	return &writer{queue: make(chan *write), pool: pool, metrics: m, log: log, stmts: map[string]*sql.Stmt{}}
+func newWriter(conn connection, m *metrics, log *slog.Logger) *writer {
+	return &writer{queue: make(chan *write), conn: conn, metrics: m, log: log}
 }
 
 func (w *writer) run(closing <-chan struct{}) {
@@ -63,140 +102,99 @@ func (w *writer) run(closing <-chan struct{}) {
 	}
 }
 
-// group runs first and those that wait behind it in one transaction.
+// group runs first and those that wait behind it in one transaction, and
+// answers them all.
 func (w *writer) group(first *write) {
-	var answers []func(error)
-	begun := time.Now()
 	// A group is nobody's: no caller's context may end it.
 	ctx := context.Background()
-	err := w.begin(ctx)
-	next := first
-	for err == nil && next != nil {
-		var own error
-		own, err = w.one(ctx, next)
-		answers = append(answers, answer(next, own))
-		if next = nil; len(answers) < groupSize && time.Since(begun) < groupTime {
-			select {
-			case next = <-w.queue:
-			default:
-			}
+	begun := time.Now()
+	var members []*write
+	err := w.attempt(ctx, false, func() []*write {
+		var chunk []*write
+		if members == nil {
+			chunk = []*write{first}
 		}
-	}
-	if next != nil { // taken, but its turn never came
-		close(next.turn)
-		answers = append(answers, answer(next, nil))
+		if time.Since(begun) < groupTime {
+			chunk = w.take(chunk, min(chunkSize, groupSize-len(members)))
+		}
+		members = append(members, chunk...)
+		return chunk
+	})
+	for n := 1; n < tries && err != nil && (errors.Is(err, errTogether) || w.conn.again(err)); n++ {
+		if !errors.Is(err, errTogether) {
+			pause(n)
+		}
+		left := members
+		err = w.attempt(ctx, true, func() []*write {
+			defer func() { left = nil }()
+			return left
+		})
 	}
 	if err == nil {
-		start := time.Now()
-		err = w.exec(ctx, "COMMIT")
-		w.metrics.commit(time.Since(start), len(answers), err)
-	}
-	if err != nil {
-		w.discard()
-		err = fmt.Errorf("%w: %w", ErrNotWritten, err)
-		w.log.Error("database write failed", "error", err, "writes", len(answers))
-	}
-	for _, a := range answers {
-		a(err)
-	}
-}
-
-// answer gives a write its outcome: the group's error, else its own.
-func answer(wr *write, own error) func(error) {
-	return func(group error) {
-		if group != nil {
-			wr.outcome <- group
-			return
+		w.metrics.written(len(members))
+	} else {
+		if !errors.Is(err, ErrUnknown) {
+			err = fmt.Errorf("%w: %w", ErrNotWritten, err)
 		}
-		wr.outcome <- own
+		w.log.Error("database write failed", "error", err, "writes", len(members))
 	}
-}
-
-// one gives a write its turn inside a savepoint. own is what its function
-// said; err means that the whole group is lost.
-func (w *writer) one(ctx context.Context, wr *write) (own, err error) {
-	if err := w.exec(ctx, "SAVEPOINT one"); err != nil {
-		close(wr.turn)
-		return nil, err
-	}
-	wr.turn <- w
-	if own = <-wr.back; own != nil {
-		if err := w.exec(ctx, "ROLLBACK TO SAVEPOINT one"); err != nil {
-			// SQLite rolls the whole transaction back by itself when, for
-			// one, the disk is full: the function's own error says why.
-			return own, errors.Join(own, err)
-		}
-	}
-	return own, w.exec(ctx, "RELEASE SAVEPOINT one")
-}
-
-func (w *writer) begin(ctx context.Context) error {
-	if w.conn == nil {
-		conn, err := w.pool.Conn(ctx)
+	for _, wr := range members {
 		if err != nil {
-			return err
+			wr.err = err
 		}
-		w.conn = conn
+		close(wr.turn)
 	}
-	return w.exec(ctx, "BEGIN IMMEDIATE")
 }
 
-func (w *writer) exec(ctx context.Context, query string) error {
-	st, err := w.stmt(ctx, query)
-	if err != nil {
+// take adds writes that wait to a chunk, up to a size.
+func (w *writer) take(chunk []*write, size int) []*write {
+	for len(chunk) < size {
+		select {
+		case wr := <-w.queue:
+			chunk = append(chunk, wr)
+		default:
+			return chunk
+		}
+	}
+	return chunk
+}
+
+// attempt runs the chunks of a group in one transaction, until next has no
+// more.
+func (w *writer) attempt(ctx context.Context, careful bool, next func() []*write) (err error) {
+	defer func() {
+		if err != nil {
+			w.conn.rollback(ctx)
+		}
+	}()
+	chunk := next()
+	if err := w.conn.begin(ctx); err != nil {
 		return err
 	}
-	_, err = st.ExecContext(ctx)
+	for ; len(chunk) > 0; chunk = next() {
+		if !careful {
+			if err := w.conn.ahead(ctx, chunk); err != nil {
+				return err
+			}
+		}
+		for _, wr := range chunk {
+			if wr.gone {
+				continue
+			}
+			own, err := w.conn.try(ctx, careful, wr)
+			if err != nil {
+				return err
+			}
+			wr.err = own
+		}
+	}
+	start := time.Now()
+	err = w.conn.commit(ctx)
+	w.metrics.commit(time.Since(start), err)
 	return err
 }
 
-// statement is a prepared statement that the writer keeps and closes itself.
-type statement interface {
-	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, args ...any) *sql.Row
-}
-
-// stmt prepares a statement once for the connection's life.
-func (w *writer) stmt(ctx context.Context, query string) (statement, error) {
-	if st := w.stmts[query]; st != nil {
-		return st, nil
-	}
-	if len(w.stmts) >= cachedStatements {
-		w.forget()
-	}
-	st, err := w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	w.stmts[query] = st
-	return st, nil
-}
-
-func (w *writer) forget() {
-	for _, st := range w.stmts {
-		_ = st.Close()
-	}
-	clear(w.stmts)
-}
-
-// discard throws the connection away, and with it whatever state a failed
-// transaction left behind.
-func (w *writer) discard() {
-	if w.conn == nil {
-		return
-	}
-	w.forget()
-	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = w.conn.Close()
-	w.conn = nil
-}
-
-func (w *writer) close() error {
-	w.forget()
-	var err error
-	if w.conn != nil {
-		err = w.conn.Close()
-	}
-	return errors.Join(err, w.pool.Close())
+// pause keeps two writers that were in each other's way from meeting again.
+func pause(try int) {
+	<-time.After(time.Duration(try*try) * time.Duration(10+rand.IntN(20)) * time.Millisecond)
 }

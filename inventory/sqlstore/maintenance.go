@@ -37,8 +37,9 @@ func (s *Store) PlanMaintenance(ctx context.Context, m inventory.Maintenance) (i
 	if err != nil {
 		return m, err
 	}
+	var planned inventory.Maintenance
 	err = s.db.Write(ctx, func(tx *sqldb.Tx) (err error) {
-		m, err = scanMaintenance(tx.QueryRowContext(ctx, `INSERT INTO maintenance
+		planned, err = scanMaintenance(tx.QueryRowContext(ctx, `INSERT INTO maintenance
 			(id, begins, ends, cameras, cells, reason, made_by, made_at, ended_by)
 			SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, '' FROM maintenance
 			RETURNING id, begins, ends, cameras, cells, reason, made_by, made_at, ended_by`,
@@ -48,7 +49,7 @@ func (s *Store) PlanMaintenance(ctx context.Context, m inventory.Maintenance) (i
 	if err != nil {
 		return m, fmt.Errorf("plan maintenance: %w", err)
 	}
-	return m, nil
+	return planned, nil
 }
 
 // EndMaintenance ends a window now, or calls it off when it has not begun. It

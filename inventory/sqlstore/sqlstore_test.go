@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,21 +23,22 @@ import (
 
 	"videopatrol/inventory"
 	"videopatrol/inventory/sqldb"
+	"videopatrol/inventory/sqldb/sqldbtest"
 	"videopatrol/inventory/sqlstore"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(sqldbtest.M{M: m}) }
 
 const password = "s3cret-Pa55-wörd"
 
 var key = bytes.Repeat([]byte{7}, sqlstore.KeySize)
 
-func openDB(tb testing.TB, path string) *sqldb.DB {
+func openDB(tb testing.TB, url string) *sqldb.DB {
 	tb.Helper()
 	db, err := sqldb.Open(context.Background(), sqldb.Options{
-		URL:   "sqlite:" + path,
+		URL:   url,
 		Clock: func() time.Time { return time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC) },
 	})
 	if err != nil {
@@ -119,191 +121,216 @@ func describe(snap inventory.Snapshot) string {
 }
 
 func TestApplyAndReload(t *testing.T) {
-	db := openDB(t, filepath.Join(t.TempDir(), "patrol.db"))
-	s := newStore(t, db)
-	if snap := snapshot(t, s); snap.Revision != 0 || len(snap.Cameras) != 0 || snap.Grid == nil {
-		t.Errorf("an empty store holds %+v", snap)
-	}
-	rev := apply(t, s, inventory.Change{
-		Cameras: []inventory.Camera{camera("b", 0.5), camera("a", 7)},
-		Cells:   []inventory.Cell{square("one", 0), square("two", 1)}, By: "duty", Note: "first",
-	})
-	want := inventory.Revision{ID: 1, At: time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC), By: "duty", Note: "first", New: 2}
-	if rev != want {
-		t.Errorf("revision %+v, want %+v", rev, want)
-	}
-	snap := snapshot(t, s)
-	if snap.Revision != 1 || len(snap.Cameras) != 2 || snap.Cameras[0].ID != "a" {
-		t.Errorf("snapshot %+v", snap)
-	}
-	b := snap.Cameras[1]
-	if b.Cell != "one" || b.Zones[0].Cell != "one" || b.Zones[1].Cell != "two" || snap.Cameras[0].Cell != "" {
-		t.Errorf("cells: camera %q, zones %q, %q; the one outside %q", b.Cell, b.Zones[0].Cell, b.Zones[1].Cell, snap.Cameras[0].Cell)
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		s := newStore(t, db)
+		if snap := snapshot(t, s); snap.Revision != 0 || len(snap.Cameras) != 0 || snap.Grid == nil {
+			t.Errorf("an empty store holds %+v", snap)
+		}
+		rev := apply(t, s, inventory.Change{
+			Cameras: []inventory.Camera{camera("b", 0.5), camera("a", 7)},
+			Cells:   []inventory.Cell{square("one", 0), square("two", 1)}, By: "duty", Note: "first",
+		})
+		want := inventory.Revision{ID: 1, At: time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC), By: "duty", Note: "first", New: 2}
+		if rev != want {
+			t.Errorf("revision %+v, want %+v", rev, want)
+		}
+		snap := snapshot(t, s)
+		if snap.Revision != 1 || len(snap.Cameras) != 2 || snap.Cameras[0].ID != "a" {
+			t.Errorf("snapshot %+v", snap)
+		}
+		b := snap.Cameras[1]
+		if b.Cell != "one" || b.Zones[0].Cell != "one" || b.Zones[1].Cell != "two" || snap.Cameras[0].Cell != "" {
+			t.Errorf("cells: camera %q, zones %q, %q; the one outside %q", b.Cell, b.Zones[0].Cell, b.Zones[1].Cell, snap.Cameras[0].Cell)
+		}
 
-	moved := camera("b", 1.5)
-	rev = apply(t, s, inventory.Change{Cameras: []inventory.Camera{moved, camera("c", 0.1), camera("a", 7)}})
-	if rev.New != 1 || rev.Changed != 1 || rev.Removed != 0 {
-		t.Errorf("second revision %+v", rev)
-	}
-	rev = apply(t, s, inventory.Change{Remove: []string{"a"}, Cells: []inventory.Cell{square("three", 1)}})
-	if rev.Removed != 1 || snapshot(t, s).Cameras[0].Cell != "three" {
-		t.Errorf("after the grid changed: %+v, camera in %q", rev, snapshot(t, s).Cameras[0].Cell)
-	}
-	if got, want := describe(snapshot(t, newStore(t, db))), describe(snapshot(t, s)); got != want {
-		t.Errorf("loaded anew:\n%s\nwant:\n%s", got, want)
-	}
-	if snap.Revision != 1 || len(snap.Cameras) != 2 || snap.Cameras[1].Cell != "one" {
-		t.Error("a snapshot changed under its reader")
-	}
-	list, err := s.Revisions(t.Context(), 2)
-	if err != nil || len(list) != 2 || list[0].ID != 3 || list[1].ID != 2 {
-		t.Errorf("revisions %+v, %v", list, err)
-	}
+		moved := camera("b", 1.5)
+		rev = apply(t, s, inventory.Change{Cameras: []inventory.Camera{moved, camera("c", 0.1), camera("a", 7)}})
+		if rev.New != 1 || rev.Changed != 1 || rev.Removed != 0 {
+			t.Errorf("second revision %+v", rev)
+		}
+		rev = apply(t, s, inventory.Change{Remove: []string{"a"}, Cells: []inventory.Cell{square("three", 1)}})
+		if rev.Removed != 1 || snapshot(t, s).Cameras[0].Cell != "three" {
+			t.Errorf("after the grid changed: %+v, camera in %q", rev, snapshot(t, s).Cameras[0].Cell)
+		}
+		if got, want := describe(snapshot(t, newStore(t, db))), describe(snapshot(t, s)); got != want {
+			t.Errorf("loaded anew:\n%s\nwant:\n%s", got, want)
+		}
+		if snap.Revision != 1 || len(snap.Cameras) != 2 || snap.Cameras[1].Cell != "one" {
+			t.Error("a snapshot changed under its reader")
+		}
+		list, err := s.Revisions(t.Context(), 2)
+		if err != nil || len(list) != 2 || list[0].ID != 3 || list[1].ID != 2 {
+			t.Errorf("revisions %+v, %v", list, err)
+		}
+	})
 }
 
 func TestNothingToDo(t *testing.T) {
-	s := newStore(t, openDB(t, filepath.Join(t.TempDir(), "patrol.db")))
-	if rev := apply(t, s, inventory.Change{}); rev.ID != 0 {
-		t.Errorf("an empty change made revision %d", rev.ID)
-	}
-	c := inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}, Cells: []inventory.Cell{square("one", 0)}}
-	first := apply(t, s, c)
-	if again := apply(t, s, c); again != first {
-		t.Errorf("the same change again made %+v", again)
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		s := newStore(t, openDB(t, url))
+		if rev := apply(t, s, inventory.Change{}); rev.ID != 0 {
+			t.Errorf("an empty change made revision %d", rev.ID)
+		}
+		c := inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}, Cells: []inventory.Cell{square("one", 0)}}
+		first := apply(t, s, c)
+		if again := apply(t, s, c); again != first {
+			t.Errorf("the same change again made %+v", again)
+		}
+	})
 }
 
 func TestApplyRefuses(t *testing.T) {
-	s := newStore(t, openDB(t, filepath.Join(t.TempDir(), "patrol.db")))
-	apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
-	before := describe(snapshot(t, s))
-	for name, tt := range map[string]struct {
-		c    inventory.Change
-		want error
-	}{
-		"stale":            {inventory.Change{Base: 0, Remove: []string{"a"}}, inventory.ErrConflict},
-		"unknown camera":   {inventory.Change{Base: 1, Remove: []string{"x"}}, inventory.ErrNotFound},
-		"twice":            {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("x", 1), camera("x", 2)}}, nil},
-		"kept and removed": {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("a", 2)}, Remove: []string{"a"}}, nil},
-		"without an id":    {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("", 2)}}, nil},
-	} {
-		_, err := s.Apply(t.Context(), tt.c)
-		if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v", name, err)
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		s := newStore(t, openDB(t, url))
+		apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
+		before := describe(snapshot(t, s))
+		for name, tt := range map[string]struct {
+			c    inventory.Change
+			want error
+		}{
+			"stale":            {inventory.Change{Base: 0, Remove: []string{"a"}}, inventory.ErrConflict},
+			"unknown camera":   {inventory.Change{Base: 1, Remove: []string{"x"}}, inventory.ErrNotFound},
+			"twice":            {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("x", 1), camera("x", 2)}}, nil},
+			"kept and removed": {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("a", 2)}, Remove: []string{"a"}}, nil},
+			"without an id":    {inventory.Change{Base: 1, Cameras: []inventory.Camera{camera("", 2)}}, nil},
+		} {
+			_, err := s.Apply(t.Context(), tt.c)
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-	}
-	if describe(snapshot(t, s)) != before {
-		t.Error("a refused change left something behind")
-	}
+		if describe(snapshot(t, s)) != before {
+			t.Error("a refused change left something behind")
+		}
+	})
 }
 
 func TestAnotherWriter(t *testing.T) {
-	db := openDB(t, filepath.Join(t.TempDir(), "patrol.db"))
-	s, other := newStore(t, db), newStore(t, db)
-	apply(t, other, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
-	if _, err := s.Apply(t.Context(), inventory.Change{Cameras: []inventory.Camera{camera("b", 1)}}); !errors.Is(err, inventory.ErrConflict) {
-		t.Errorf("got %v, want a conflict", err)
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		s, other := newStore(t, db), newStore(t, db)
+		apply(t, other, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
+		if _, err := s.Apply(t.Context(), inventory.Change{Cameras: []inventory.Camera{camera("b", 1)}}); !errors.Is(err, inventory.ErrConflict) {
+			t.Errorf("got %v, want a conflict", err)
+		}
+	})
 }
 
 func TestUndo(t *testing.T) {
-	db := openDB(t, filepath.Join(t.TempDir(), "patrol.db"))
-	s := newStore(t, db)
-	ctx := t.Context()
-	states := []string{describe(snapshot(t, s))}
-	step := func(c inventory.Change) {
-		apply(t, s, c)
-		states = append(states, describe(snapshot(t, s)))
-	}
-	renamed := camera("a", 0.5)
-	renamed.Name, renamed.Login.Password = "renamed", "another"
-	step(inventory.Change{Cameras: []inventory.Camera{camera("a", 0.5), camera("b", 0.5)}, Cells: []inventory.Cell{square("one", 0)}}) // 1
-	step(inventory.Change{Cameras: []inventory.Camera{renamed}})                                                                       // 2
-	step(inventory.Change{Remove: []string{"a"}, Cells: []inventory.Cell{square("two", 0)}})                                           // 3
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		s := newStore(t, db)
+		ctx := t.Context()
+		states := []string{describe(snapshot(t, s))}
+		step := func(c inventory.Change) {
+			apply(t, s, c)
+			states = append(states, describe(snapshot(t, s)))
+		}
+		renamed := camera("a", 0.5)
+		renamed.Name, renamed.Login.Password = "renamed", "another"
+		step(inventory.Change{Cameras: []inventory.Camera{camera("a", 0.5), camera("b", 0.5)}, Cells: []inventory.Cell{square("one", 0)}}) // 1
+		step(inventory.Change{Cameras: []inventory.Camera{renamed}})                                                                       // 2
+		step(inventory.Change{Remove: []string{"a"}, Cells: []inventory.Cell{square("two", 0)}})                                           // 3
 
-	undo := func(revision int64, want error) inventory.Revision {
-		t.Helper()
-		rev, err := s.Undo(ctx, revision, "duty")
-		if !errors.Is(err, want) {
-			t.Fatalf("undo %d: %v, want %v", revision, err, want)
+		undo := func(revision int64, want error) inventory.Revision {
+			t.Helper()
+			rev, err := s.Undo(ctx, revision, "duty")
+			if !errors.Is(err, want) {
+				t.Fatalf("undo %d: %v, want %v", revision, err, want)
+			}
+			return rev
 		}
-		return rev
-	}
-	is := func(state int) {
-		t.Helper()
-		if got := describe(snapshot(t, s)); got != states[state] {
-			t.Errorf("got:\n%s\nwant state %d:\n%s", got, state, states[state])
+		is := func(state int) {
+			t.Helper()
+			if got := describe(snapshot(t, s)); got != states[state] {
+				t.Errorf("got:\n%s\nwant state %d:\n%s", got, state, states[state])
+			}
+			if got := describe(snapshot(t, newStore(t, db))); got != states[state] {
+				t.Errorf("loaded anew:\n%s\nwant state %d:\n%s", got, state, states[state])
+			}
 		}
-		if got := describe(snapshot(t, newStore(t, db))); got != states[state] {
-			t.Errorf("loaded anew:\n%s\nwant state %d:\n%s", got, state, states[state])
+		undo(99, inventory.ErrNotFound)
+		undo(0, inventory.ErrNotFound)
+		undo(1, inventory.ErrConflict) // 2 and 3 touched a
+		undo(2, inventory.ErrConflict) // 3 removed it
+		rev := undo(3, nil)            // 4
+		if rev.ID != 4 || rev.Undoes != 3 || rev.New != 1 || rev.By != "duty" {
+			t.Errorf("undo made %+v", rev)
 		}
-	}
-	undo(99, inventory.ErrNotFound)
-	undo(0, inventory.ErrNotFound)
-	undo(1, inventory.ErrConflict) // 2 and 3 touched a
-	undo(2, inventory.ErrConflict) // 3 removed it
-	rev := undo(3, nil)            // 4
-	if rev.ID != 4 || rev.Undoes != 3 || rev.New != 1 || rev.By != "duty" {
-		t.Errorf("undo made %+v", rev)
-	}
-	is(2)
-	undo(3, inventory.ErrConflict) // undone already
-	undo(4, nil)                   // 5: bring it back
-	is(3)
-	undo(3, nil) // 6
-	is(2)
-	undo(2, nil) // 7: 3 to 6 cancel out
-	is(1)
-	undo(1, nil) // 8
-	is(0)
-	undo(8, nil) // 9
-	is(1)
+		is(2)
+		undo(3, inventory.ErrConflict) // undone already
+		undo(4, nil)                   // 5: bring it back
+		is(3)
+		undo(3, nil) // 6
+		is(2)
+		undo(2, nil) // 7: 3 to 6 cancel out
+		is(1)
+		undo(1, nil) // 8
+		is(0)
+		undo(8, nil) // 9
+		is(1)
+	})
 }
 
 func TestUndoLeavesOthersAlone(t *testing.T) {
-	s := newStore(t, openDB(t, filepath.Join(t.TempDir(), "patrol.db")))
-	apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
-	apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("b", 1)}})
-	if _, err := s.Undo(t.Context(), 1, "duty"); err != nil {
-		t.Fatal(err)
-	}
-	if snap := snapshot(t, s); len(snap.Cameras) != 1 || snap.Cameras[0].ID != "b" {
-		t.Errorf("left: %v", snap.Cameras)
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		s := newStore(t, openDB(t, url))
+		apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
+		apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("b", 1)}})
+		if _, err := s.Undo(t.Context(), 1, "duty"); err != nil {
+			t.Fatal(err)
+		}
+		if snap := snapshot(t, s); len(snap.Cameras) != 1 || snap.Cameras[0].ID != "b" {
+			t.Errorf("left: %v", snap.Cameras)
+		}
+	})
 }
 
 func TestWait(t *testing.T) {
-	s := newStore(t, openDB(t, filepath.Join(t.TempDir(), "patrol.db")))
-	got := make(chan int64)
-	go func() {
-		defer close(got)
-		snap, err := s.Wait(t.Context(), 0)
-		if err != nil {
-			t.Error(err)
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		s := newStore(t, openDB(t, url))
+		got := make(chan int64)
+		go func() {
+			defer close(got)
+			snap, err := s.Wait(t.Context(), 0)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- snap.Revision
+		}()
+		apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
+		if rev := <-got; rev != 1 {
+			t.Errorf("told of revision %d", rev)
 		}
-		got <- snap.Revision
-	}()
-	apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1)}})
-	if rev := <-got; rev != 1 {
-		t.Errorf("told of revision %d", rev)
-	}
-	<-got
-	if snap, err := s.Wait(t.Context(), 0); err != nil || snap.Revision != 1 {
-		t.Errorf("a revision that is there already: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
+		<-got
+		if snap, err := s.Wait(t.Context(), 0); err != nil || snap.Revision != 1 {
+			t.Errorf("a revision that is there already: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Wait(ctx, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // TestPasswordStaysInside looks for the password in every byte that the store
 // leaves behind or says.
 func TestPasswordStaysInside(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "patrol.db")
-	db := openDB(t, path)
+	sqldbtest.Each(t, testPasswordStaysInside)
+}
+
+func testPasswordStaysInside(t *testing.T, url string) {
+	t.Helper()
+	db := openDB(t, url)
 	var log bytes.Buffer
 	s, err := sqlstore.New(t.Context(), sqlstore.Options{DB: db, Keys: [][]byte{key}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
@@ -326,17 +353,8 @@ func TestPasswordStaysInside(t *testing.T) {
 	said := map[string][]byte{"log": log.Bytes(), "JSON": body, "errors": fmt.Appendf(nil, "%v %v %+v", conflict, twice, snap)}
 	look := func() {
 		t.Helper()
-		files, _ := filepath.Glob(path + "*")
-		if !slices.Contains(files, path) {
-			t.Fatalf("files %q", files)
-		}
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			said[filepath.Base(f)] = b
-		}
+		record := bytes.Join(slices.Collect(maps.Values(left(t, db, url))), nil)
+		said["record"] = record
 		for where, b := range said {
 			for _, form := range []string{password, password[:8], hex.EncodeToString([]byte(password)), base64.StdEncoding.EncodeToString([]byte(password))} {
 				if bytes.Contains(b, []byte(form)) {
@@ -344,101 +362,116 @@ func TestPasswordStaysInside(t *testing.T) {
 				}
 			}
 		}
-		if !bytes.Contains(bytes.Join([][]byte{said["patrol.db"], said["patrol.db-wal"]}, nil), []byte("rtsp://h/a")) {
-			t.Error("the files do not even hold the address: looked in the wrong place")
+		if !bytes.Contains(record, []byte("rtsp://h/a")) {
+			t.Error("the record does not even hold the address: looked in the wrong place")
 		}
 	}
-	look() // with the write-ahead log
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
+	look() // on SQLite with the write-ahead log
+	if strings.HasPrefix(url, "sqlite:") {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		look() // and after it was merged
 	}
-	delete(said, "patrol.db-wal")
-	look() // and after it was merged
 	if snap.Cameras[0].Login.Password.Reveal() != password {
 		t.Error("the password itself is lost")
 	}
 }
 
-func TestKeys(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "patrol.db")
-	db := openDB(t, path)
-	s := newStore(t, db)
-	apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1), camera("b", 1)}})
-	apply(t, s, inventory.Change{Remove: []string{"b"}})
-	fresh := bytes.Repeat([]byte{9}, sqlstore.KeySize)
-	load := func(keys ...[]byte) (*sqlstore.Store, error) {
-		return sqlstore.New(t.Context(), sqlstore.Options{DB: db, Keys: keys})
-	}
-	if _, err := load(fresh); err == nil || !strings.Contains(err.Error(), "add the old key") {
-		t.Errorf("with another key: %v", err)
-	}
-	s, err := load(fresh, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := s.Rekey(t.Context()); err != nil || n != 2 {
-		t.Errorf("rekeyed %d, %v; want the one in use and the one in the history", n, err)
-	}
-	if n, err := s.Rekey(t.Context()); err != nil || n != 0 {
-		t.Errorf("rekeyed %d again, %v", n, err)
-	}
-	if _, err = load(key); err == nil {
-		t.Error("the old key still opens the store")
-	}
-	if s, err = load(fresh); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Undo(t.Context(), 2, "duty"); err != nil {
-		t.Error(err)
-	}
-	for _, c := range snapshot(t, s).Cameras {
-		if c.Login.Password.Reveal() != password {
-			t.Errorf("camera %s has another password", c.ID)
+// left is what a database keeps: the files of SQLite, the rows of PostgreSQL.
+func left(t *testing.T, db *sqldb.DB, url string) map[string][]byte {
+	t.Helper()
+	kept := map[string][]byte{}
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		files, _ := filepath.Glob(path + "*")
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept[f] = b
 		}
+		return kept
 	}
-	// A ciphertext belongs to its camera.
-	if err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
-		_, err := tx.ExecContext(t.Context(), `UPDATE cameras SET password = (SELECT password FROM cameras WHERE id = $1) WHERE id = $2`, "a", "b")
-		return err
+	if err := db.Read(t.Context(), func(tx *sqldb.Tx) error {
+		for _, table := range []string{"cameras", "camera_history", "revisions", "grids"} {
+			rows, err := sqldb.All(t.Context(), tx, func(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) },
+				"SELECT CAST(x AS TEXT) FROM "+table+" x")
+			if err != nil {
+				return err
+			}
+			kept[table] = []byte(strings.Join(rows, "\n"))
+		}
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := load(fresh); err == nil || !strings.Contains(err.Error(), "camera b") {
-		t.Errorf("with swapped ciphertexts: %v", err)
-	}
-	for _, keys := range [][][]byte{nil, {[]byte("short")}} {
-		if _, err := load(keys...); err == nil || strings.Contains(err.Error(), "short") {
-			t.Errorf("keys %q: %v", keys, err)
+	return kept
+}
+
+func TestKeys(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		s := newStore(t, db)
+		apply(t, s, inventory.Change{Cameras: []inventory.Camera{camera("a", 1), camera("b", 1)}})
+		apply(t, s, inventory.Change{Remove: []string{"b"}})
+		fresh := bytes.Repeat([]byte{9}, sqlstore.KeySize)
+		load := func(keys ...[]byte) (*sqlstore.Store, error) {
+			return sqlstore.New(t.Context(), sqlstore.Options{DB: db, Keys: keys})
 		}
-	}
+		if _, err := load(fresh); err == nil || !strings.Contains(err.Error(), "add the old key") {
+			t.Errorf("with another key: %v", err)
+		}
+		s, err := load(fresh, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Rekey(t.Context()); err != nil || n != 2 {
+			t.Errorf("rekeyed %d, %v; want the one in use and the one in the history", n, err)
+		}
+		if n, err := s.Rekey(t.Context()); err != nil || n != 0 {
+			t.Errorf("rekeyed %d again, %v", n, err)
+		}
+		if _, err = load(key); err == nil {
+			t.Error("the old key still opens the store")
+		}
+		if s, err = load(fresh); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Undo(t.Context(), 2, "duty"); err != nil {
+			t.Error(err)
+		}
+		for _, c := range snapshot(t, s).Cameras {
+			if c.Login.Password.Reveal() != password {
+				t.Errorf("camera %s has another password", c.ID)
+			}
+		}
+		// A ciphertext belongs to its camera.
+		if err := db.Write(t.Context(), func(tx *sqldb.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `UPDATE cameras SET password = (SELECT password FROM cameras WHERE id = $1) WHERE id = $2`, "a", "b")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(fresh); err == nil || !strings.Contains(err.Error(), "camera b") {
+			t.Errorf("with swapped ciphertexts: %v", err)
+		}
+		for _, keys := range [][][]byte{nil, {[]byte("short")}} {
+			if _, err := load(keys...); err == nil || strings.Contains(err.Error(), "short") {
+				t.Errorf("keys %q: %v", keys, err)
+			}
+		}
+	})
 }
 
 func TestSchema(t *testing.T) {
-	db := openDB(t, filepath.Join(t.TempDir(), "patrol.db"))
-	newStore(t, db)
-	var got string
-	if err := db.Read(t.Context(), func(tx *sqldb.Tx) error {
-		all, err := sqldb.All(t.Context(), tx, func(r *sql.Rows) (s string, err error) {
-			return s, r.Scan(&s)
-		}, `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '%version%' AND name NOT LIKE 'sqlite%' ORDER BY name`)
-		got = strings.Join(all, "\n\n") + "\n"
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	const golden = "testdata/schema.golden.sql"
-	if *update {
-		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(golden, []byte(got), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the schema is now:\n%s\nwant:\n%s(go test -update if that is meant)", got, want)
-	}
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		newStore(t, db)
+		sqldbtest.Schema(t, db, url, *update)
+	})
 }
 
 func many(n int) []inventory.Camera {
@@ -452,13 +485,13 @@ func many(n int) []inventory.Camera {
 func BenchmarkApply60000(b *testing.B) {
 	cameras := many(60_000)
 	for b.Loop() {
-		s := newStore(b, openDB(b, filepath.Join(b.TempDir(), "patrol.db")))
+		s := newStore(b, openDB(b, sqldbtest.URL(b, "sqlite")))
 		apply(b, s, inventory.Change{Cameras: cameras})
 	}
 }
 
 func BenchmarkLoad60000(b *testing.B) {
-	db := openDB(b, filepath.Join(b.TempDir(), "patrol.db"))
+	db := openDB(b, sqldbtest.URL(b, "sqlite"))
 	apply(b, newStore(b, db), inventory.Change{Cameras: many(60_000)})
 	for b.Loop() {
 		newStore(b, db)

@@ -279,7 +279,7 @@ func write(ctx context.Context, tx *sqldb.Tx, rev inventory.Revision, r rows) er
 	if r.grid != nil {
 		regrid = 1
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO revisions (id, at, made_by, note, added, changed, removed, grid, undoes)
+	if err := tx.Later(ctx, `INSERT INTO revisions (id, at, made_by, note, added, changed, removed, grid, undoes)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		rev.ID, sqldb.Micros(rev.At), rev.By, rev.Note, rev.New, rev.Changed, rev.Removed, regrid, rev.Undoes); err != nil {
 		return err
@@ -288,7 +288,7 @@ func write(ctx context.Context, tx *sqldb.Tx, rev inventory.Revision, r rows) er
 		if err := remember(ctx, tx, rev.ID, c.id); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO cameras (id, body, username, password, key_id) VALUES ($1, $2, $3, $4, $5)
+		if err := tx.Later(ctx, `INSERT INTO cameras (id, body, username, password, key_id) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (id) DO UPDATE SET body = excluded.body, username = excluded.username,
 			password = excluded.password, key_id = excluded.key_id`,
 			c.id, c.body, c.username, c.password, c.keyID); err != nil {
@@ -299,31 +299,29 @@ func write(ctx context.Context, tx *sqldb.Tx, rev inventory.Revision, r rows) er
 		if err := remember(ctx, tx, rev.ID, id); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM cameras WHERE id = $1`, id); err != nil {
+		if err := tx.Later(ctx, `DELETE FROM cameras WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("camera %s: %w", id, err)
 		}
 	}
 	if r.grid == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO grids (revision, body) VALUES ($1, $2)`, rev.ID, *r.grid)
-	return err
+	return tx.Later(ctx, `INSERT INTO grids (revision, body) VALUES ($1, $2)`, rev.ID, *r.grid)
 }
 
-// remember keeps what a camera is before a revision touches it.
+// remember keeps what a camera is before a revision touches it, or that it is
+// not there.
 func remember(ctx context.Context, tx *sqldb.Tx, revision int64, id string) error {
-	res, err := tx.ExecContext(ctx, `INSERT INTO camera_history (revision, camera, existed, body, username, password, key_id)
+	err := tx.Later(ctx, `INSERT INTO camera_history (revision, camera, existed, body, username, password, key_id)
 		SELECT $1, id, 1, body, username, password, key_id FROM cameras WHERE id = $2`, revision, id)
+	if err == nil {
+		err = tx.Later(ctx, `INSERT INTO camera_history (revision, camera, existed, body, username, password, key_id)
+			VALUES ($1, $2, 0, '', '', $3, '') ON CONFLICT (revision, camera) DO NOTHING`, revision, id, []byte{})
+	}
 	if err != nil {
 		return fmt.Errorf("camera %s: %w", id, err)
 	}
-	n, err := res.RowsAffected()
-	if err != nil || n == 1 {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO camera_history (revision, camera, existed, body, username, password, key_id)
-		VALUES ($1, $2, 0, '', '', $3, '')`, revision, id, []byte{})
-	return err
+	return nil
 }
 
 // Revisions lists the newest revisions, newest first.
