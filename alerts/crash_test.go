@@ -385,12 +385,17 @@ func auditTables(t *testing.T, url string, steps int) {
 	}()
 	// One row of the audit is the chain's first.
 	counts := map[string]int{
-		`SELECT COUNT(*) FROM audit_rows WHERE action = 'transition'`:                    steps,
-		`SELECT MAX(seq) FROM audit_rows`:                                                steps + 1,
+		`SELECT COUNT(*) FROM audit_rows WHERE action = 'transition'`: steps,
+
+		`SELECT MAX(seq) FROM audit_rows`: steps + 1,
+
 		`SELECT COUNT(*) FROM (SELECT DISTINCT sink, lead, version FROM outbox) AS told`: 2 * steps,
-		`SELECT COUNT(*) FROM outbox`:                                                    2 * steps,
+
+		`SELECT COUNT(*) FROM outbox`: 2 * steps,
+
 		`SELECT COUNT(*) FROM outbox o LEFT JOIN lead_steps s ON s.lead = o.lead AND s.version = o.version WHERE s.at IS NULL`: 0,
-		`SELECT COUNT(*) FROM outbox WHERE sink = 'desk' AND state <> 'sent'`:                                                  0,
+
+		`SELECT COUNT(*) FROM outbox WHERE sink = 'desk' AND state <> 'sent'`: 0,
 	}
 	if err := db.Read(t.Context(), func(tx *sqldb.Tx) error {
 		for query, want := range counts {
