@@ -3,6 +3,7 @@ module videopatrol
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.0.3
 	cel.dev/cel-go v0.32.0
 	github.com/bluenviron/gortsplib/v4 v4.16.2
 	github.com/bluenviron/mediacommon/v2 v2.4.1

@@ -3,6 +3,7 @@ package alerts
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"videopatrol/detect"
@@ -11,8 +12,8 @@ import (
 // MaxEvent is the largest outgoing event, in bytes.
 const MaxEvent = 20_000
 
-// EventType is the CloudEvents type of a transition into a state.
-func EventType(to LeadState) string { return "videopatrol.lead." + string(to) + ".v1" }
+// EventType is the CloudEvents type of a step with that name; see Step.Name.
+func EventType(name string) string { return "videopatrol.lead." + name + ".v1" }
 
 // Event is a notice as a CloudEvent 1.0 (JSON event format, structured mode):
 // the form in which every sink tells of a lead.
@@ -40,6 +41,12 @@ type EventData struct {
 	// it made several.
 	Order  *Order  `json:"order,omitempty"`
 	Orders []Order `json:"orders,omitempty"`
+	// Transfer has the key under which another centre answers.
+	Transfer *Transfer `json:"transfer,omitempty"`
+	// Clock is the one that reminds or ran out, To the post that is to hear of
+	// it.
+	Clock Stage  `json:"clock,omitempty"`
+	To    string `json:"to,omitempty"`
 }
 
 // EventLead is the part of a lead that leaves the gateway.
@@ -60,10 +67,11 @@ type EventEvidence struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// EventClock is by when a stage of a lead is due.
+// EventClock is by when a stage of a lead, or of one of its orders, is due.
 type EventClock struct {
-	Stage string    `json:"stage"`
+	Stage Stage     `json:"stage"`
 	DueAt time.Time `json:"due_at"`
+	Order string    `json:"order,omitempty"`
 }
 
 // LinkFunc makes the link under which a receiver may fetch a picture of a lead
@@ -75,7 +83,7 @@ type LinkFunc func(sha256 string) (url string, expires time.Time, err error)
 func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 	l := n.Lead
 	e := Event{
-		SpecVersion: "1.0", ID: n.ID, Source: source, Type: EventType(n.Step.To),
+		SpecVersion: "1.0", ID: n.ID, Source: source, Type: EventType(n.Step.Name()),
 		Subject: l.ID, Time: n.Step.At.UTC(), DataContentType: "application/json",
 		Data: EventData{
 			Lead: EventLead{
@@ -86,12 +94,28 @@ func NewEvent(n Notice, source string, link LinkFunc) (Event, error) {
 			Evidence: []EventEvidence{}, Clocks: []EventClock{},
 		},
 	}
-	switch len(n.Orders) {
+	if l.State == LeadTransferred {
+		e.Data.Transfer = l.Transfer
+	}
+	switch n.Step.Act {
+	case ActReminded, ActBreached, ActEscalated, ActSupervised:
+		e.Data.Clock, e.Data.To = Stage(n.Step.About), n.Step.Reason
+	default:
+	}
+	for _, c := range l.Clocks {
+		e.Data.Clocks = append(e.Data.Clocks, EventClock{Stage: c.Stage, DueAt: c.DueAt.UTC(), Order: c.Order})
+	}
+	// What people write stays in the house.
+	orders := slices.Clone(n.Orders)
+	for i := range orders {
+		orders[i].Reason, orders[i].Feedback = "", ""
+	}
+	switch len(orders) {
 	case 0:
 	case 1:
-		e.Data.Order = &n.Orders[0]
+		e.Data.Order = &orders[0]
 	default:
-		e.Data.Orders = n.Orders
+		e.Data.Orders = orders
 	}
 	if link == nil {
 		return e, nil

@@ -31,7 +31,7 @@ func notice() alerts.Notice {
 			Owner:    "wang", RaisedAt: raised,
 		},
 		Step:   alerts.Step{Version: 7, At: raised.Add(time.Minute), By: "wang", From: alerts.LeadAccepted, To: alerts.LeadDispatched, Note: "call first"},
-		Orders: []alerts.Order{{ID: "0195-7-1", Department: "fire", State: alerts.OrderSent, SentAt: raised.Add(time.Minute), Changed: raised.Add(time.Minute)}},
+		Orders: []alerts.Order{{ID: "0195-7-1", Department: "fire", Part: alerts.PartLead, Round: 1, State: alerts.OrderSent, SentAt: raised.Add(time.Minute), Changed: raised.Add(time.Minute), Feedback: "call first"}},
 	}
 }
 
@@ -68,6 +68,33 @@ func TestEvent(t *testing.T) {
 	// What an officer writes stays in the house.
 	if bytes.Contains(body, []byte("wang")) || bytes.Contains(body, []byte("call first")) {
 		t.Error("the event tells who")
+	}
+}
+
+// TestEventOfAClock names the clock and the post, and nobody; one of a claim
+// does not say whose.
+func TestEventOfAClock(t *testing.T) {
+	t.Parallel()
+	n := notice()
+	due := n.Step.At.Add(time.Hour)
+	n.Orders, n.Lead.Clocks = nil, []alerts.DueClock{{Stage: alerts.StageResolve, DueAt: due}}
+	n.Step = alerts.Step{Version: 7, At: n.Step.At, By: alerts.System, Act: alerts.ActEscalated, From: "dispatched", To: "dispatched", About: "resolve", Reason: "duty_chief"}
+	e, err := alerts.NewEvent(n, "https://patrol.example/", nil)
+	if err != nil || e.Type != "videopatrol.lead.escalated.v1" || e.Data.Clock != alerts.StageResolve || e.Data.To != "duty_chief" ||
+		len(e.Data.Clocks) != 1 || !e.Data.Clocks[0].DueAt.Equal(due) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	n.Step.Act, n.Step.About, n.Step.Reason = alerts.ActTakenOver, "wang", "he is away"
+	e, err = alerts.NewEvent(n, "https://patrol.example/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := e.Encode(); err != nil || bytes.Contains(body, []byte("wang")) || bytes.Contains(body, []byte("away")) {
+		t.Errorf("%s, %v", body, err)
+	}
+	n.Lead.State, n.Lead.Transfer = alerts.LeadTransferred, &alerts.Transfer{Centre: "12345", Key: "VP20260301-000012"}
+	if e, err = alerts.NewEvent(n, "https://patrol.example/", nil); err != nil || e.Data.Transfer.Key != "VP20260301-000012" {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

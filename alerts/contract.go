@@ -28,7 +28,7 @@ type StaleError struct {
 	Lead    string
 	State   LeadState // the current one
 	Version int64     // the current one
-	Owner   string    // who changed it last
+	Owner   string    // who has it, or who changed it last
 }
 
 func (e *StaleError) Error() string {
@@ -56,8 +56,14 @@ type Transition struct {
 	Note   string
 	// Version is the version the person saw.
 	Version int64
-	// Departments get an order each when To is LeadDispatched.
+	// Departments get an order each when To is LeadDispatched, the first one
+	// to lead the others; Copies are told alone. When To is LeadTransferred
+	// the department is the centre; none is the routes' own.
 	Departments []string
+	Copies      []string
+	// Into is the open lead that this one is merged into when To is
+	// LeadMerged.
+	Into string
 	// Client is the address the request came from, for the audit.
 	Client string
 }
@@ -69,6 +75,9 @@ type LeadQuery struct {
 	Camera string
 	Cell   string // a cell of any level; its sub-cells count
 	Canary bool   // true: canary leads only; false: none of them
+	// Owner, MergedInto and Transfer select by owner's name, by the lead that
+	// others were merged into, by a transfer's key; "" is all.
+	Owner, MergedInto, Transfer string
 	// Limit is 1..500, 0 means 50. Cursor is a Page's Next. Newest first.
 	Limit  int
 	Cursor string
@@ -89,6 +98,37 @@ type Desk interface {
 	// Transition moves a lead. It returns *StaleError, *RefusedError or
 	// ErrNotFound; when it returns nil the change is durable.
 	Transition(ctx context.Context, t Transition) (Lead, error)
+	// Merged lists the leads that were merged into a lead, and into those.
+	Merged(ctx context.Context, id string) ([]Lead, error)
+	// LeadCameras lists the cameras of a lead about cameras that fail.
+	LeadCameras(ctx context.Context, lead string) ([]LeadCamera, error)
+	// Claim changes a lead's owner. It returns *StaleError, *RefusedError or
+	// ErrNotFound.
+	Claim(ctx context.Context, c Claim) (Lead, error)
+	// Orders returns a page of orders, newest first. SendOrders sends further
+	// ones; OrderTransition is what a department says of its own. They return
+	// *StaleError, *RefusedError, *OrderRefusedError or ErrNotFound.
+	Orders(ctx context.Context, q OrderQuery) (OrderPage, error)
+	SendOrders(ctx context.Context, r OrderRequest) (Lead, error)
+	OrderTransition(ctx context.Context, t OrderTransition) (Lead, error)
+	// AnswerTransfer brings a lead back from another centre, or closes it. It
+	// returns *RefusedError or ErrNotFound.
+	AnswerTransfer(ctx context.Context, a TransferAnswer) (Lead, error)
+	// Handovers are changes of shifts, newest first. They return
+	// *HandoverRefusedError or ErrNotFound.
+	Handovers(ctx context.Context, limit int) ([]Handover, error)
+	OfferHandover(ctx context.Context, by, note, client string) (Handover, error)
+	TakeHandover(ctx context.Context, id, by, client string) (Handover, error)
+	// Shelves are the sources that persons quieted. They return
+	// *ShelfRefusedError or ErrNotFound.
+	Shelves(ctx context.Context) ([]Shelf, error)
+	Shelve(ctx context.Context, s Shelf) (Shelf, error)
+	Unshelve(ctx context.Context, id, by, client string) (Shelf, error)
+	// Suppressions are the conditions that were not shown as a lead of their
+	// own, newest first.
+	Suppressions(ctx context.Context, q SuppressionQuery) (SuppressionPage, error)
+	// Statistics counts the leads that were raised in a time.
+	Statistics(ctx context.Context, from, to time.Time) (Statistics, error)
 	// Counts returns the number of leads by state, canary leads left out.
 	Counts(ctx context.Context) (map[LeadState]int, error)
 	// Evidence opens a picture of a lead by its SHA-256 and returns the lead,

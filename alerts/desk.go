@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Lead returns a lead, or ErrNotFound.
-func (e *Engine) Lead(ctx context.Context, id string) (Lead, error) { return e.store.Lead(ctx, id) }
+func (e *Engine) Lead(ctx context.Context, id string) (Lead, error) {
+	l, err := e.store.Lead(ctx, id)
+	return e.shown(l), err
+}
 
 // Leads returns a page of leads, newest first.
 func (e *Engine) Leads(ctx context.Context, q LeadQuery) (LeadPage, error) {
@@ -26,7 +28,11 @@ func (e *Engine) Leads(ctx context.Context, q LeadQuery) (LeadPage, error) {
 			return LeadPage{}, fmt.Errorf("there is no lead state %q", s)
 		}
 	}
-	return e.store.Leads(ctx, q)
+	page, err := e.store.Leads(ctx, q)
+	for i, l := range page.Leads {
+		page.Leads[i] = e.shown(l)
+	}
+	return page, err
 }
 
 // Trace lists the steps of a lead, the first one first.
@@ -91,124 +97,43 @@ func (e *Engine) Audit(ctx context.Context, before int64, limit int) ([]AuditRow
 // Transition moves a lead; see Judge. It returns *StaleError, *RefusedError or
 // ErrNotFound; when it returns nil the change is durable.
 func (e *Engine) Transition(ctx context.Context, t Transition) (Lead, error) {
-	var lead Lead
-	var last, step Step
-	err := e.store.Write(ctx, func(tx Tx) error {
-		var err error
-		if lead, err = tx.Lead(ctx, t.Lead); err != nil {
+	lead, err := e.change(ctx, t.Lead, func(ch *changing) error {
+		if err := Judge(ch.lead, ch.last, t, ch.tx.Now()); err != nil {
 			return err
 		}
-		if last, err = tx.LastStep(ctx, lead); err != nil {
-			return err
-		}
-		if err = Judge(lead, last, t, tx.Now()); err != nil {
-			return err
-		}
-		lead, step, err = e.move(ctx, tx, lead, t)
-		return err
+		return ch.move(ctx, t)
 	})
 	if err != nil {
 		return Lead{}, fmt.Errorf("lead %s to %s: %w", t.Lead, t.To, err)
 	}
-	e.moved(lead, last, step)
 	return lead, nil
 }
 
-// OrderTransition changes a department's order, and with it its lead where the
-// order decides that: see followed. It returns *OrderRefusedError or
-// ErrNotFound; when it returns nil the change is durable.
-func (e *Engine) OrderTransition(ctx context.Context, t OrderTransition) (Lead, error) {
-	var lead Lead
-	var last, step Step
-	err := e.store.Write(ctx, func(tx Tx) error {
-		step = Step{}
-		var err error
-		if lead, err = tx.Lead(ctx, t.Lead); err != nil {
-			return err
-		}
-		if last, err = tx.LastStep(ctx, lead); err != nil {
-			return err
-		}
-		i := slices.IndexFunc(lead.Orders, func(o Order) bool { return o.ID == t.Order })
-		if i < 0 {
-			return ErrNotFound
-		}
-		order := lead.Orders[i]
-		if err := JudgeOrder(order, t); err != nil {
-			return err
-		}
-		from := order.State
-		order.State, order.Changed = t.To, tx.Now()
-		lead.Orders[i] = order
-		detail := fmt.Sprintf("%s: %s → %s", order.Department, from, t.To)
-		if t.Note != "" {
-			detail += ": " + t.Note
-		}
-		if err := tx.AddAudit(ctx, AuditRow{
-			At: tx.Now(), By: t.By, Action: "order", Object: "lead/" + lead.ID + "/order/" + order.ID,
-			Purpose: t.Reason, Client: t.Client, Detail: detail,
-		}); err != nil {
-			return err
-		}
-		if err := tx.SaveOrder(ctx, lead.ID, order); err != nil {
-			return err
-		}
-		if to := followed(lead); to != "" {
-			lead, step, err = e.move(ctx, tx, lead, Transition{
-				Lead: lead.ID, To: to, By: t.By, Client: t.Client, Version: lead.Version,
-				Reason: strings.TrimSpace("order " + string(t.To) + " " + t.Reason),
-			})
-		}
-		return err
-	})
-	if err != nil {
-		return Lead{}, fmt.Errorf("order %s to %s: %w", t.Order, t.To, err)
-	}
-	e.moved(lead, last, step)
-	return lead, nil
-}
-
-// move writes one transition that has been judged: audit row, step, orders,
-// lead and notices.
-func (e *Engine) move(ctx context.Context, tx Tx, lead Lead, t Transition) (Lead, Step, error) {
-	step := Step{
-		Version: lead.Version + 1, At: tx.Now(), By: t.By, From: lead.State, To: t.To,
-		Reason: t.Reason, Note: t.Note,
-	}
-	if err := tx.AddAudit(ctx, auditOf(lead, step, t.Client)); err != nil {
-		return Lead{}, Step{}, err
-	}
-	if err := tx.AddStep(ctx, lead.ID, step); err != nil {
-		return Lead{}, Step{}, err
-	}
-	lead.Owner = ownerAfter(lead.Owner, t)
-	lead.State, lead.Version, lead.Changed = t.To, step.Version, tx.Now()
+// move makes one transition that has been judged.
+func (ch *changing) move(ctx context.Context, t Transition) error {
+	l := &ch.lead
+	step := Step{By: t.By, Act: ActMoved, To: t.To, Reason: strings.TrimSpace(t.Reason), Note: t.Note}
+	l.Owner = ownerAfter(l.Owner, t)
 	var orders []Order
-	if t.To == LeadDispatched {
-		for i, d := range t.Departments {
-			orders = append(orders, Order{
-				ID:         lead.ID + "-" + strconv.FormatInt(step.Version, 10) + "-" + strconv.Itoa(i+1),
-				Department: strings.TrimSpace(d), State: OrderSent, SentAt: tx.Now(), Changed: tx.Now(),
-			})
+	switch t.To {
+	case LeadDispatched:
+		orders = newOrders(*l, t.Departments, t.Copies, round(*l)+1, l.Version+1, ch.tx.Now())
+		l.Orders = append(l.Orders, orders...)
+	case LeadTransferred:
+		step.About, orders = ch.transfer(t)
+	case LeadMerged:
+		step.About = t.Into
+		return ch.merge(ctx, t, step)
+	case LeadRaised:
+		if l.State == LeadMerged {
+			step.About = l.MergedInto
+			return ch.split(ctx, t, step)
 		}
+	case LeadReopened:
+		l.Level++
+	case LeadClosed:
+		l.Supervised = false
+	default:
 	}
-	for _, o := range orders {
-		if err := tx.SaveOrder(ctx, lead.ID, o); err != nil {
-			return Lead{}, Step{}, err
-		}
-	}
-	lead.Orders = append(lead.Orders, orders...)
-	if err := tx.SaveLead(ctx, lead); err != nil {
-		return Lead{}, Step{}, err
-	}
-	return lead, step, e.notify(ctx, tx, lead, step, orders)
-}
-
-// moved tells of a change after its commit.
-func (e *Engine) moved(lead Lead, last, step Step) {
-	if step.To != "" {
-		e.metrics.moved(lead, last, step)
-		e.outbox.wake()
-	}
-	e.changed(Change{Lead: lead, Step: step})
+	return ch.record(ctx, step, t.Client, orders)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +47,14 @@ type Options struct {
 	// and its state did not. Changes that happen at the same time may come
 	// in any order: of one lead the higher version is the newer one.
 	Changed func(Change)
+	// Routes says who works on what and by when; nil proposes nobody, runs no
+	// clocks and hides nothing.
+	Routes *Routes
+	// Clock tells the time of the wall, as the Store's does; nil is time.Now.
+	// Elapsed tells how much time has passed since any moment, whatever is
+	// done to the wall clock; nil is the process's own.
+	Clock   func() time.Time
+	Elapsed func() time.Duration
 	// NewID makes a lead's id; nil makes UUIDs version 7.
 	NewID func() (string, error)
 	// Log nil is silent, Registerer nil keeps no metrics.
@@ -56,7 +63,7 @@ type Options struct {
 }
 
 // Engine folds findings into leads and carries leads through their states.
-// It is safe for concurrent use and runs nothing of its own.
+// It is safe for concurrent use; Run lets the leads' clocks run.
 type Engine struct {
 	store    Store
 	pictures Pictures
@@ -66,6 +73,9 @@ type Engine struct {
 	canary   string
 	changed  func(Change)
 	newID    func() (string, error)
+	routes   *Routes
+	steady   *steady
+	clocks   chan struct{} // wakes Run
 	log      *slog.Logger
 	metrics  *metrics
 
@@ -110,6 +120,9 @@ func New(o Options) (*Engine, error) {
 		canary:   o.CanaryCamera,
 		changed:  o.Changed,
 		newID:    o.NewID,
+		routes:   o.Routes,
+		steady:   newSteady(o.Clock, o.Elapsed),
+		clocks:   make(chan struct{}, 1),
 		log:      o.Log,
 		metrics:  m,
 	}, nil
@@ -135,29 +148,37 @@ func (e *Engine) Observe(ctx context.Context, f detect.Finding) error {
 	if err != nil {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
-	var out Outcome
-	var lead Lead
+	var fo *folding
 	err = e.store.Fold(ctx, f.Key(), f.Began, func(tx Tx) error {
-		var err error
-		lead, out, err = e.fold(ctx, tx, f, sha)
-		return err
+		fo = newFolding(e, tx, f, sha)
+		return fo.fold(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("observe %s of camera %s: %w", f.Kind, f.Camera, err)
 	}
-	e.metrics.folded(out)
-	if out == OutcomeRaised {
-		e.metrics.raised(lead)
-		e.outbox.wake()
+	e.observed(fo)
+	return nil
+}
+
+// observed tells of a finding after its commit.
+func (e *Engine) observed(fo *folding) {
+	e.metrics.folded(fo.out)
+	if fo.by != "" {
+		e.metrics.quiet.WithLabelValues(string(fo.by)).Inc()
 	}
-	if lead.ID != "" {
-		c := Change{Lead: lead}
-		if out == OutcomeRaised {
-			c.Step = firstStep(lead)
+	if fo.lead.ID != "" {
+		c := Change{Lead: e.shown(fo.lead)}
+		if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
+			c.Step = firstStep(fo.lead)
 		}
 		e.changed(c)
 	}
-	return nil
+	if fo.out == OutcomeRaised {
+		e.metrics.raised(fo.lead)
+	}
+	if fo.out == OutcomeRaised || fo.out == OutcomeMerged {
+		fo.tell()
+	}
 }
 
 // check refuses a finding that could not be told from others.
@@ -191,6 +212,12 @@ func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err er
 	if _, wanted := keepPicture(c, out, f); !wanted {
 		return "", nil
 	}
+	if out == OutcomeRaised || c.Quiet != "" {
+		by, _, err := e.quietly(ctx, e.store, have.Condition, f, micros(e.steady.wall()))
+		if err != nil || by != "" {
+			return "", err
+		}
+	}
 	sha, err = e.pictures.Put(ctx, f.Picture)
 	switch {
 	case err == nil:
@@ -206,83 +233,6 @@ func (e *Engine) keep(ctx context.Context, f detect.Finding) (sha string, err er
 		e.log.Error("pictures cannot be kept, leads are raised without", "error", err)
 	}
 	return "", nil
-}
-
-// fold is the transaction of Observe. It returns the lead where that changed
-// for those who look at it, else the zero Lead.
-func (e *Engine) fold(ctx context.Context, tx Tx, f detect.Finding, sha string) (Lead, Outcome, error) {
-	have, err := tx.Condition(ctx, f.Key(), f.Began)
-	if err != nil {
-		return Lead{}, "", err
-	}
-	c, out := Fold(have, f)
-	if out == OutcomeRepeated {
-		return Lead{}, out, nil
-	}
-	// The record may have moved on since keep looked: its word counts here.
-	counted, wanted := keepPicture(c, out, f)
-	if wanted = wanted && sha != ""; wanted {
-		c = counted
-	}
-	var lead Lead
-	switch {
-	case out == OutcomeRaised:
-		lead, c, err = e.raise(ctx, tx, c, f)
-	case out == OutcomeSeen && !wanted:
-		return Lead{}, out, tx.SeeCondition(ctx, c.Key, c.LastSeen)
-	default:
-		lead, err = touch(ctx, tx, c)
-	}
-	if err != nil {
-		return Lead{}, "", err
-	}
-	if err := tx.SaveCondition(ctx, c); err != nil {
-		return Lead{}, "", err
-	}
-	if have.Known == "" {
-		if err := tx.KnowBegan(ctx, c.Key, f.Began, c.Lead); err != nil {
-			return Lead{}, "", err
-		}
-	}
-	if wanted && lead.ID != "" {
-		ev := Evidence{SHA256: sha, Phase: f.Phase, TakenAt: f.At, Boxes: f.Boxes, Size: len(f.Picture)}
-		if err := tx.AddEvidence(ctx, lead.ID, ev); err != nil {
-			return Lead{}, "", err
-		}
-		lead.Evidence = append(lead.Evidence, ev)
-	}
-	if out == OutcomeRaised {
-		err = e.notify(ctx, tx, lead, firstStep(lead), nil)
-	}
-	return lead, out, err
-}
-
-// raise adds the lead of a new condition, with its first step.
-func (e *Engine) raise(ctx context.Context, tx Tx, c Condition, f detect.Finding) (Lead, Condition, error) {
-	id, err := e.newID()
-	if err != nil {
-		return Lead{}, c, fmt.Errorf("make a lead's id: %w", err)
-	}
-	info, ok := e.kinds[f.Kind]
-	if !ok {
-		info = KindInfo{Severity: SeverityMedium, Title: detect.Text{ZH: string(f.Kind), EN: string(f.Kind)}}
-	}
-	at := e.places.of(f)
-	c.Lead = id
-	lead := withCondition(Lead{
-		ID: id, Kind: f.Kind, Severity: info.Severity, State: LeadRaised, Version: 1,
-		Summary: summarize(info.Title, f.Why), Rule: f.Rule,
-		Camera: at.Camera, Zone: at.Zone, Grid: at.Grid,
-		RaisedAt: tx.Now(), Changed: tx.Now(),
-		Canary: e.canary != "" && f.Camera == e.canary,
-	}, c)
-	if err := tx.AddAudit(ctx, auditOf(lead, firstStep(lead), "")); err != nil {
-		return Lead{}, c, err
-	}
-	if lead.Number, err = tx.AddLead(ctx, lead); err != nil {
-		return Lead{}, c, err
-	}
-	return lead, c, tx.AddStep(ctx, lead.ID, firstStep(lead))
 }
 
 // touch brings what a lead shows of its condition up to date. A condition
@@ -308,7 +258,11 @@ func withCondition(l Lead, c Condition) Lead {
 }
 
 func firstStep(l Lead) Step {
-	return Step{Version: 1, At: l.RaisedAt, By: System, To: LeadRaised}
+	s := Step{Version: 1, At: l.RaisedAt, By: System, Act: ActMoved, To: LeadRaised}
+	if l.MergedInto != "" {
+		s.To, s.About, s.Reason = LeadMerged, l.MergedInto, string(QuietNeighbour)
+	}
+	return s
 }
 
 // Running lists the conditions that have not ended, for watches that lost
@@ -321,24 +275,12 @@ func (e *Engine) Running(ctx context.Context) ([]detect.Condition, error) {
 // notify writes what the sinks are to be told of a step.
 func (e *Engine) notify(ctx context.Context, tx Tx, lead Lead, step Step, orders []Order) error {
 	for _, sink := range e.outbox.subscribers(lead, step) {
-		n := Notice{ID: fmt.Sprintf("%s-%d", lead.ID, step.Version), Sink: sink, Lead: lead, Step: step, Orders: orders}
+		n := Notice{ID: fmt.Sprintf("%s-%d", lead.ID, step.Version), Sink: sink, Lead: e.shown(lead), Step: step, Orders: orders}
 		if err := tx.AddNotice(ctx, n); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// auditOf is the audit row of a step.
-func auditOf(l Lead, s Step, client string) AuditRow {
-	detail := fmt.Sprintf("%s → %s, version %d", s.From, s.To, s.Version)
-	if s.Note != "" {
-		detail += ": " + s.Note
-	}
-	return AuditRow{
-		At: s.At, By: s.By, Action: "transition", Object: "lead/" + l.ID,
-		Purpose: s.Reason, Client: client, Detail: strings.TrimPrefix(detail, " "),
-	}
 }
 
 // micros is a time as the record keeps it.

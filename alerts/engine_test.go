@@ -387,6 +387,7 @@ patrol_leads_open{state="resolved"} 0
 patrol_leads_open{state="transferred"} 0
 # HELP patrol_leads_total Leads raised since the start, canary leads left out.
 # TYPE patrol_leads_total counter
+patrol_leads_total{kind="camera_fault",severity="low"} 0
 patrol_leads_total{kind="crowd",severity="medium"} 0
 patrol_leads_total{kind="fire",severity="high"} 0
 patrol_leads_total{kind="fire_lane_blocked",severity="medium"} 0
@@ -404,9 +405,11 @@ patrol_outbox_pending 3
 # TYPE patrol_findings_folded_total counter
 patrol_findings_folded_total{outcome="ended"} 0
 patrol_findings_folded_total{outcome="joined"} 0
+patrol_findings_folded_total{outcome="merged"} 0
 patrol_findings_folded_total{outcome="raised"} 3
 patrol_findings_folded_total{outcome="repeated"} 3
 patrol_findings_folded_total{outcome="seen"} 0
+patrol_findings_folded_total{outcome="suppressed"} 0
 `), "patrol_leads_open", "patrol_leads_total", "patrol_outbox_pending", "patrol_findings_folded_total"); err != nil {
 		t.Error(err)
 	}

@@ -17,11 +17,25 @@ type Condition struct {
 	Began, Watched time.Time
 	LastSeen       time.Time
 	Ended          time.Time // zero while it runs
-	Lead           string    // the lead it raised
+	// Lead is the lead it raised, or the suppression that it is while Quiet
+	// names the rule that keeps it back.
+	Lead  string
+	Quiet QuietRule
+	// Shown is when the key's last condition ended that was shown, while this
+	// one is kept back.
+	Shown time.Time
 	// Pictures counts the evidence kept so far, but for the picture of its
 	// end, which EndPicture tells of.
 	Pictures   int
 	EndPicture bool
+}
+
+// shown is when the last condition ended that was shown; zero: never.
+func (c Condition) shown() time.Time {
+	if c.Quiet == "" {
+		return c.Ended
+	}
+	return c.Shown
 }
 
 // Outcome is what a finding came to.
@@ -37,13 +51,17 @@ const (
 	OutcomeJoined Outcome = "joined"
 	// OutcomeEnded: the condition ended.
 	OutcomeEnded Outcome = "ended"
+	// OutcomeSuppressed: a new condition that is not shown; see QuietRule.
+	OutcomeSuppressed Outcome = "suppressed"
+	// OutcomeMerged: a new condition whose lead became part of a neighbour's.
+	OutcomeMerged Outcome = "merged"
 	// OutcomeRepeated: nothing new, a repeated or late delivery.
 	OutcomeRepeated Outcome = "repeated"
 )
 
 // Outcomes lists every outcome.
 func Outcomes() []Outcome {
-	return []Outcome{OutcomeRaised, OutcomeSeen, OutcomeJoined, OutcomeEnded, OutcomeRepeated}
+	return []Outcome{OutcomeRaised, OutcomeSeen, OutcomeJoined, OutcomeEnded, OutcomeSuppressed, OutcomeMerged, OutcomeRepeated}
 }
 
 // Folded is what the record knows of a finding's condition.

@@ -4,10 +4,18 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"videopatrol/detect"
 	"videopatrol/inventory"
 )
+
+// KindCameraFault is the kind of a lead about cameras that fail. It is work for
+// their maintainer.
+const KindCameraFault detect.Kind = "camera_fault"
+
+// Kinds lists every kind that a lead may have.
+func Kinds() []detect.Kind { return append(detect.Kinds(), KindCameraFault) }
 
 // KindInfo is how leads of a kind are shown.
 type KindInfo struct {
@@ -29,6 +37,7 @@ func DefaultKinds() map[detect.Kind]KindInfo {
 		detect.KindSmoke:           {SeverityHigh, detect.Text{ZH: "发现烟雾", EN: "Smoke"}},
 		detect.KindStandstill:      {SeverityLow, detect.Text{ZH: "道路停滞", EN: "Standstill on a road"}},
 		detect.KindWaterEdge:       {SeverityHigh, detect.Text{ZH: "临水临轨区有人或物体", EN: "Someone or something at the edge of water or a track"}},
+		KindCameraFault:            {SeverityLow, detect.Text{ZH: "摄像机故障", EN: "Cameras fail"}},
 	}
 }
 
@@ -87,6 +96,40 @@ func (p *places) of(f detect.Finding) place {
 		at.Grid = append(at.Grid, GridRef{ID: g.ID, Level: g.Level, Name: g.Name})
 	}
 	return at
+}
+
+// shared is the place that cameras have in common: the cells that all of them
+// lie in, and of one alone its own.
+func (p *places) shared(cameras []string) place {
+	at := p.of(detect.Finding{Camera: cameras[0], Zone: faultZone})
+	for _, c := range cameras[1:] {
+		grid := p.of(detect.Finding{Camera: c}).Grid
+		n := 0
+		for n < min(len(grid), len(at.Grid)) && grid[n] == at.Grid[n] {
+			n++
+		}
+		at.Grid = at.Grid[:n]
+	}
+	if len(cameras) > 1 {
+		at.Camera.Name = ""
+	}
+	return at
+}
+
+// armed tells whether a finding's zone is armed; one that the inventory has
+// lost meanwhile is.
+func (p *places) armed(f detect.Finding, zone *time.Location) bool {
+	snap := p.inventory()
+	i, ok := p.find(snap, f.Camera)
+	if !ok {
+		return true
+	}
+	for _, z := range snap.Cameras[i].Zones {
+		if z.ID == f.Zone {
+			return z.Armed(f.At.In(zone))
+		}
+	}
+	return true
 }
 
 func (p *places) find(snap inventory.Snapshot, camera string) (int, bool) {

@@ -48,11 +48,15 @@ type Lead struct {
 	// ID sorts by the time the lead was raised (UUID version 7, RFC 9562).
 	ID string `json:"id"`
 	// Number is short, for people to say and type.
-	Number   int64          `json:"number"`
-	Kind     detect.Kind    `json:"kind"`
-	Severity Severity       `json:"severity"`
-	State    LeadState      `json:"state"`
-	Version  int64          `json:"version"` // counts changes of the lead, from 1
+	Number   int64       `json:"number"`
+	Kind     detect.Kind `json:"kind"`
+	Severity Severity    `json:"severity"`
+	State    LeadState   `json:"state"`
+	Version  int64       `json:"version"` // counts the rows of its trace, from 1
+	// Decided is the version of the newest change of state or owner; 0 means
+	// Version. Who decides must have seen it; see Judge.
+	Decided  int64          `json:"-"`
+	Since    time.Time      `json:"since,omitzero"` // when it came into its state
 	Summary  detect.Text    `json:"summary"`
 	Rule     detect.RuleRef `json:"rule"`
 	Camera   CameraRef      `json:"camera"`
@@ -61,8 +65,18 @@ type Lead struct {
 	Evidence []Evidence     `json:"evidence"`
 	Orders   []Order        `json:"orders"`
 	Owner    string         `json:"owner,omitempty"`
-	RaisedAt time.Time      `json:"raised_at"`
-	Changed  time.Time      `json:"changed_at"`
+	// Level counts how often it went up a level: each reopening.
+	Level int `json:"level,omitempty"`
+	// Supervised marks a lead whose clock ran out so far that it is supervised
+	// (督办) until it is closed.
+	Supervised bool `json:"supervised,omitempty"`
+	// MergedInto is the lead that it was merged into.
+	MergedInto string `json:"merged_into,omitempty"`
+	// Transfer tells of the other centre that has it, or had it last.
+	Transfer *Transfer  `json:"transfer,omitempty"`
+	Clocks   []DueClock `json:"clocks"`
+	RaisedAt time.Time  `json:"raised_at"`
+	Changed  time.Time  `json:"changed_at"`
 	// The condition behind the lead, by receive time of samples; EndedAt is
 	// nil while it runs.
 	BeganAt    time.Time  `json:"began_at"`
@@ -105,37 +119,28 @@ type Evidence struct {
 	Size    int          `json:"size"` // bytes
 }
 
-// OrderState is how far a department is with its part.
-type OrderState string
-
-// The states of an order.
-const (
-	OrderSent         OrderState = "sent"
-	OrderAcknowledged OrderState = "acknowledged"
-	OrderOnScene      OrderState = "on_scene"
-	OrderDone         OrderState = "done"
-	OrderReturned     OrderState = "returned"
-)
-
-// Order is one department's part of a lead.
-type Order struct {
-	ID         string     `json:"id"`
-	Department string     `json:"department"`
-	State      OrderState `json:"state"`
-	SentAt     time.Time  `json:"sent_at"`
-	Changed    time.Time  `json:"changed_at"`
+// Transfer is a lead's stay at another centre, such as the 12345 line.
+type Transfer struct {
+	Centre string `json:"centre"` // a department's id
+	// Key names the case there and here, on the way out and back.
+	Key string    `json:"key"`
+	At  time.Time `json:"at"`
 }
 
-// Step is one row of a lead's trace: one transition, with who and why.
+// Step is one row of a lead's trace: what was done, by whom and why.
 type Step struct {
 	Version int64     `json:"version"` // the lead's version after it
 	At      time.Time `json:"at"`
 	// By is a user's name, or "system".
-	By     string    `json:"by"`
-	From   LeadState `json:"from,omitempty"` // "" for the first
-	To     LeadState `json:"to"`
-	Reason string    `json:"reason,omitempty"`
-	Note   string    `json:"note,omitempty"`
+	By   string    `json:"by"`
+	Act  Act       `json:"act"`
+	From LeadState `json:"from,omitempty"` // "" for the first
+	To   LeadState `json:"to"`             // equals From unless the lead moved
+	// About is what it concerns besides the lead: an order's id, a clock's
+	// stage, another lead's id, a handover's id.
+	About  string `json:"about,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 // AuditRow is one row of the audit: who did what to which object, and why. The

@@ -18,6 +18,8 @@ type metrics struct {
 	outcomes *prometheus.CounterVec
 	leads    *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
+	breaches *prometheus.CounterVec
+	quiet    *prometheus.CounterVec
 	lost     prometheus.Counter
 }
 
@@ -36,10 +38,24 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 			Help:    "How long leads stayed in a state before people moved them on, canary leads left out.",
 			Buckets: []float64{1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400},
 		}, []string{"stage"}),
+		breaches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "patrol_lead_clock_breaches_total",
+			Help: "Clocks of leads and orders that ran out, by stage, canary leads left out.",
+		}, []string{"stage"}),
+		quiet: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "patrol_findings_suppressed_total",
+			Help: "Conditions that were not shown as a lead of their own, by the rule that kept them back.",
+		}, []string{"by"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "patrol_evidence_lost_total",
 			Help: "Pictures that could not be kept; their leads were raised without them.",
 		}),
+	}
+	for _, s := range Stages() {
+		m.breaches.WithLabelValues(string(s))
+	}
+	for _, q := range QuietRules() {
+		m.quiet.WithLabelValues(string(q))
 	}
 	for _, o := range Outcomes() {
 		m.outcomes.WithLabelValues(string(o))
@@ -49,7 +65,7 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 	}
 	open := &openLeads{store: store, desc: prometheus.NewDesc("patrol_leads_open",
 		"Leads that still want somebody's work, by state, canary leads left out.", []string{"state"}, nil)}
-	return m, register(reg, m.outcomes, m.leads, m.stages, m.lost, open)
+	return m, register(reg, m.outcomes, m.leads, m.stages, m.breaches, m.quiet, m.lost, open)
 }
 
 func register(reg prometheus.Registerer, all ...prometheus.Collector) error {
@@ -72,16 +88,20 @@ func (m *metrics) raised(l Lead) {
 	}
 }
 
-func (m *metrics) moved(l Lead, last, step Step) {
-	if !l.Canary {
-		m.stages.WithLabelValues(string(step.From)).Observe(max(0, step.At.Sub(last.At).Seconds()))
+func (m *metrics) moved(v moved) {
+	switch {
+	case v.lead.Canary:
+	case v.breached != "":
+		m.breaches.WithLabelValues(string(v.breached)).Inc()
+	default:
+		m.stages.WithLabelValues(string(v.from)).Observe(max(0, v.seconds))
 	}
 }
 
 // boundedKind keeps a kind from making a series of its own unless it is one
 // that the gateway knows.
 func boundedKind(k detect.Kind) string {
-	if slices.Contains(detect.Kinds(), k) {
+	if slices.Contains(Kinds(), k) {
 		return string(k)
 	}
 	return "other"

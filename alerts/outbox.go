@@ -45,7 +45,8 @@ type Subscription struct {
 	// under its name gets what it has missed.
 	Name string
 	Sink Sink
-	// Transitions are the states a lead comes into; none means all.
+	// Transitions are the states a lead comes into, or other names of steps;
+	// none means all.
 	Transitions []LeadState
 	// Canary: canary leads only; else none of them.
 	Canary bool
@@ -116,8 +117,8 @@ func NewOutbox(o OutboxOptions) (*Outbox, error) {
 			return nil, fmt.Errorf("outbox: two sinks are named %q", s.Name)
 		}
 		for _, t := range s.Transitions {
-			if !slices.Contains(LeadStates(), t) {
-				return nil, fmt.Errorf("outbox: sink %s: there is no lead state %q", s.Name, t)
+			if !slices.Contains(StepNames(), string(t)) {
+				return nil, fmt.Errorf("outbox: sink %s: no step is named %q", s.Name, t)
 			}
 		}
 		wakes[s.Name] = make(chan struct{}, 1)
@@ -150,7 +151,7 @@ func (b *Outbox) subscribers(l Lead, s Step) []string {
 	}
 	var names []string
 	for _, sub := range b.o.Subscriptions {
-		if sub.Canary == l.Canary && (len(sub.Transitions) == 0 || slices.Contains(sub.Transitions, s.To)) {
+		if sub.Canary == l.Canary && (len(sub.Transitions) == 0 || slices.Contains(sub.Transitions, LeadState(s.Name()))) {
 			names = append(names, sub.Name)
 		}
 	}

@@ -34,6 +34,24 @@ type Store interface {
 	EvidenceLead(ctx context.Context, sha256, lead string) (Lead, error)
 	Audit(ctx context.Context, before int64, limit int) ([]AuditRow, error)
 
+	Orders(ctx context.Context, q OrderQuery) (OrderPage, error)
+	// DueClocks are the clocks of which something is due at a steady time, the
+	// oldest first; NextClock is when, after it, the next is; zero: none is.
+	DueClocks(ctx context.Context, now time.Time, limit int) ([]ClockRef, error)
+	NextClock(ctx context.Context, after time.Time) (time.Time, error)
+	// Source counts the conditions of a finding's key that began since a time,
+	// its own included, and returns the shelf that it lies on now, or nil.
+	Source(ctx context.Context, f detect.Finding, since, now time.Time) (begins int, shelf *Shelf, err error)
+	Suppressions(ctx context.Context, q SuppressionQuery) (SuppressionPage, error)
+	// Shelves are those that have not ended, the one that ends first first.
+	Shelves(ctx context.Context, now time.Time) ([]Shelf, error)
+	Handovers(ctx context.Context, limit int) ([]Handover, error)
+	LeadCameras(ctx context.Context, lead string) ([]LeadCamera, error)
+	// Histories are leads raised in a time with their traces, the oldest
+	// first, a page at a time; next is "" at its end.
+	Histories(ctx context.Context, from, to time.Time, cursor string) (page []History, next string, err error)
+	SuppressedBy(ctx context.Context, from, to time.Time) (map[QuietRule]int, error)
+
 	OutboxStore
 }
 
@@ -65,10 +83,11 @@ type Tx interface {
 	KnowBegan(ctx context.Context, key detect.ConditionKey, began time.Time, lead string) error
 	// AddLead keeps a new lead and returns its number.
 	AddLead(ctx context.Context, l Lead) (number int64, err error)
-	// SaveLead keeps what may change of a lead: state, version, owner,
-	// changed, last seen and ended.
+	// SaveLead keeps what may change of a lead, but for its evidence, orders
+	// and clocks.
 	SaveLead(ctx context.Context, l Lead) error
 	Lead(ctx context.Context, id string) (Lead, error)
+	// LastStep is the step of the lead's Decided version.
 	LastStep(ctx context.Context, l Lead) (Step, error)
 	AddStep(ctx context.Context, lead string, s Step) error
 	AddEvidence(ctx context.Context, lead string, e Evidence) error
@@ -77,6 +96,43 @@ type Tx interface {
 	// that is ErrUnwritten: then nothing of the transaction may stay.
 	AddAudit(ctx context.Context, row AuditRow) error
 	AddNotice(ctx context.Context, n Notice) error
+
+	// OwnedLeads are the open leads of an owner, the oldest first.
+	OwnedLeads(ctx context.Context, owner string, limit int) ([]Lead, error)
+	// Neighbour is the newest open lead of a kind in a cell that another
+	// camera raised since a time; "" when there is none.
+	Neighbour(ctx context.Context, kind detect.Kind, cell, camera string, since time.Time) (lead string, err error)
+	Source(ctx context.Context, f detect.Finding, since, now time.Time) (begins int, shelf *Shelf, err error)
+	AddSuppression(ctx context.Context, s Suppression) error
+	// Unsuppress makes what was kept back as a suppression a lead's.
+	Unsuppress(ctx context.Context, key detect.ConditionKey, suppression, lead string) error
+	Shelf(ctx context.Context, id string) (Shelf, error)
+	SaveShelf(ctx context.Context, s Shelf) error
+	Handover(ctx context.Context, id string) (Handover, error)
+	SaveHandover(ctx context.Context, h Handover) error
+	SaveClock(ctx context.Context, lead string, c DueClock) error
+	StopClock(ctx context.Context, lead string, c DueClock) error
+	// SetLeadCameras makes these the cameras of a lead now; others that it had
+	// end.
+	SetLeadCameras(ctx context.Context, lead string, cameras []string) error
+	// SteadyMark is zero until there is one.
+	SteadyMark(ctx context.Context) (SteadyMark, error)
+	SetSteadyMark(ctx context.Context, m SteadyMark) error
+}
+
+// SuppressionQuery selects suppressions.
+type SuppressionQuery struct {
+	By     QuietRule // "" means all
+	Camera string
+	// Limit is 1..500, 0 means 50. Cursor is a page's Next. Newest first.
+	Limit  int
+	Cursor string
+}
+
+// SuppressionPage is one page of suppressions, newest first.
+type SuppressionPage struct {
+	Suppressions []Suppression
+	Next         string
 }
 
 // Notice is one transition of a lead that one sink is to be told. It is the

@@ -16,21 +16,41 @@ import (
 	"videopatrol/detect"
 )
 
-// A story is a file of lines; times count from its beginning.
+// A story is a file of lines; times count from its beginning. The first line
+// may be "routes": then the gateway has the routes of the demonstration city.
 //
-//	at T finding PHASE [camera=c1] [zone=gate] [began=T] [at=T] [picture=TEXT]
+//	at T finding PHASE [camera=c1] [zone=gate] [kind=K] [began=T] [at=T] [picture=TEXT]
 //	at T repeat                               every finding so far comes again
-//	at T NAME moves N to STATE [reason=…] [departments=a,b] [version=V] [fails stale|refused]
-//	at T NAME brings order N.I to STATE [reason=…] [fails refused]
-//	at T restart
+//	at T NAME moves N to STATE [reason=…] [departments=a,b] [copies=c] [into=M] [version=V] [fails stale|refused]
+//	at T NAME claims|releases|takes N [reason=…] [version=V] [fails stale|refused]
+//	at T NAME brings order N.I to STATE [reason=…] [note=…] [fails refused]      I is a number or a department
+//	at T NAME sends N departments=a,b [copies=c] [fails stale|refused]
+//	at T NAME answers N as STATE [reason=…] [fails refused]       by the key of its transfer
+//	at T NAME offers handover [note=…]
+//	at T NAME signs handover [fails refused]                      the newest one
+//	at T NAME shelves for=T [camera=c1] [rule=R] [reason=…] [fails refused]
+//	at T NAME unshelves                                           the newest shelf
+//	at T fleet N hosts=K                      N cameras of one town on K hosts, and a third as many elsewhere
+//	at T fleet fails|works [host=I]           all of them, or those of one host
+//	at T fleet looks                          nothing changed
+//	want cameras N K                          so many cameras fail now of lead N
+//	want queue calm|flood [total=N] [rows=N] [recent=N] [first=N]
+//	at T restart [clock=STEP]                 and the wall clock is set meanwhile
+//	at T clock STEP                           the wall clock is set, by +1h or -24h
 //	at T sink NAME up|down|gone|busy
-//	want leads N
+//	want leads N | want shown N               all, and those that are open
+//	want suppressed N [by=RULE]
 //	want T..T lead N STATE [by NAME]          a step of its trace, in that time
-//	want lead N STATE [version=V] [owner=NAME] [pictures=K] [ended=T|running]
-//	want T..T sink NAME lead N STATE          a delivery, in that time
+//	want T..T lead N act ACT [by NAME] [about=…] [reason=…]
+//	want acts N ACT K                         so many steps of that act
+//	want lead N STATE [version=V] [owner=NAME] [pictures=K] [ended=T|running] [level=L] [into=M] [supervised=yes]
+//	want lead N STATE [proposed=a,b] [copies=c]     whom its route proposes
+//	want clock N STAGE due T | want clock N STAGE none
+//	want T..T sink NAME lead N STATE          a delivery, in that time, of a step of that name
 //	want sink NAME deliveries N
 //
-// began= is the time of the finding's begin when it is not given.
+// began= is the time of the finding's begin when it is not given. Times of the
+// wall clock count as what it is ahead.
 func TestStories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/stories/*.txt")
@@ -57,6 +77,9 @@ func tell(t *testing.T, text string) {
 		sink := &scriptedSink{start: s.start}
 		s.sinks[name] = sink
 		s.gateway.sinks = append(s.gateway.sinks, alerts.Subscription{Name: name, Sink: sink})
+	}
+	if strings.HasPrefix(text, "routes\n") {
+		s.gateway.routes, text = alerts.DefaultRoutes(time.UTC), strings.TrimPrefix(text, "routes")
 	}
 	s.gateway.start(t)
 	defer func() { s.gateway.stop() }()
@@ -96,6 +119,7 @@ type story struct {
 	sinks    map[string]*scriptedSink
 	findings []detect.Finding
 	began    map[string]time.Duration // by camera and zone
+	cameras  []alerts.CameraState
 
 	line  string
 	words []string
@@ -142,35 +166,20 @@ func (s *story) act() {
 		}
 	case s.words[0] == "restart":
 		s.gateway.stop()
+		if v := s.named["clock"]; v != "" {
+			s.gateway.ahead.Add(int64(s.duration(v)))
+		}
 		s.gateway.start(s.t)
 	case s.words[0] == "sink" && len(s.words) == 3:
 		s.sinks[s.words[1]].mood.Store(&s.words[2])
-	case len(s.words) >= 5 && s.words[1] == "moves":
-		version := s.lead(s.words[2]).Version
-		if v := s.named["version"]; v != "" {
-			var err error
-			version, err = strconv.ParseInt(v, 10, 64)
-			s.must(err)
-		}
-		tr := alerts.Transition{
-			Lead: s.lead(s.words[2]).ID, To: alerts.LeadState(s.words[4]), By: s.words[0],
-			Reason: s.named["reason"], Version: version,
-		}
-		if d := s.named["departments"]; d != "" {
-			tr.Departments = strings.Split(d, ",")
-		}
-		_, err := s.gateway.engine.Transition(s.t.Context(), tr)
-		s.expect(err)
-	case len(s.words) >= 6 && s.words[1] == "brings":
-		n, i, _ := strings.Cut(s.words[3], ".")
-		index, err := strconv.Atoi(i)
-		s.must(err)
-		lead := s.lead(n)
-		_, err = s.gateway.engine.OrderTransition(s.t.Context(), alerts.OrderTransition{
-			Lead: lead.ID, Order: lead.Orders[index-1].ID, To: alerts.OrderState(s.words[5]),
-			By: s.words[0], Reason: s.named["reason"],
-		})
-		s.expect(err)
+	case s.words[0] == "fleet":
+		s.fleet()
+	case s.words[0] == "clock" && len(s.words) == 2:
+		s.gateway.ahead.Add(int64(s.duration(s.words[1])))
+	case s.words[1] == "shelves", s.words[1] == "unshelves":
+		s.expect(s.shelf(s.words[0], s.words[1]))
+	case len(s.words) > 2:
+		s.expect(s.person(s.words[0], s.words[1], s.words[2:]))
 	default:
 		s.fail("no such action")
 	}
@@ -188,10 +197,12 @@ func (s *story) expect(err error) {
 	var stale *alerts.StaleError
 	var refused *alerts.RefusedError
 	var order *alerts.OrderRefusedError
+	var handover *alerts.HandoverRefusedError
+	var shelf *alerts.ShelfRefusedError
 	switch {
 	case errors.As(err, &stale):
 		got = "stale"
-	case errors.As(err, &refused), errors.As(err, &order):
+	case errors.As(err, &refused), errors.As(err, &order), errors.As(err, &handover), errors.As(err, &shelf):
 		got = "refused"
 	case err != nil:
 		got = err.Error()
@@ -219,8 +230,12 @@ func (s *story) finding(phase detect.Phase) detect.Finding {
 	case phase == detect.PhaseBegin:
 		s.began[camera+zone] = at
 	}
+	kind := detect.KindIntrusion
+	if v := s.named["kind"]; v != "" {
+		kind = detect.Kind(v)
+	}
 	f := detect.Finding{
-		Camera: camera, Zone: zone, Rule: rule, Kind: detect.KindIntrusion, Phase: phase,
+		Camera: camera, Zone: zone, Rule: detect.RuleRef{ID: string(kind), Version: 1}, Kind: kind, Phase: phase,
 		Began: s.start.Add(s.began[camera+zone]), At: s.start.Add(at), Score: 0.9,
 		Why: detect.Text{ZH: "有物体移动", EN: "something moves"},
 	}
@@ -254,15 +269,48 @@ func (s *story) want() {
 		if got := strconv.Itoa(len(s.leads())); got != s.words[1] {
 			s.fail("there are %s", got)
 		}
+	case s.words[0] == "shown":
+		shown := slices.DeleteFunc(s.leads(), func(l alerts.Lead) bool { return !l.State.Open() })
+		if got := strconv.Itoa(len(shown)); got != s.words[1] {
+			s.fail("there are %s", got)
+		}
+	case s.words[0] == "suppressed":
+		page, err := s.gateway.engine.Suppressions(s.t.Context(), alerts.SuppressionQuery{By: alerts.QuietRule(s.named["by"]), Limit: 500})
+		s.must(err)
+		if got := strconv.Itoa(len(page.Suppressions)); got != s.words[1] {
+			s.fail("there are %s: %+v", got, page.Suppressions)
+		}
+	case s.words[0] == "acts" && len(s.words) == 4:
+		n := 0
+		for _, p := range s.trace(s.words[1]) {
+			if string(p.Act) == s.words[2] {
+				n++
+			}
+		}
+		if got := strconv.Itoa(n); got != s.words[3] {
+			s.fail("there are %s in %+v", got, s.trace(s.words[1]))
+		}
+	case s.words[0] == "clock" && len(s.words) >= 4:
+		s.wantClock()
+	case s.words[0] == "queue" && len(s.words) == 2:
+		s.wantQueue()
+	case s.words[0] == "cameras" && len(s.words) == 3:
+		all, err := s.gateway.engine.LeadCameras(s.t.Context(), s.lead(s.words[1]).ID)
+		s.must(err)
+		fail := slices.DeleteFunc(all, func(c alerts.LeadCamera) bool { return c.Until != nil })
+		if got := strconv.Itoa(len(fail)); got != s.words[2] {
+			s.fail("there are %s", got)
+		}
 	case s.words[0] == "lead" && len(s.words) >= 3:
 		s.wantLead()
 	case s.words[0] == "sink" && len(s.words) == 4:
 		if got := strconv.Itoa(len(s.sinks[s.words[1]].all())); got != s.words[3] {
 			s.fail("there were %s", got)
 		}
+	case len(s.words) >= 5 && s.words[1] == "lead" && s.words[3] == "act":
+		s.wantAct()
 	case len(s.words) >= 4 && s.words[1] == "lead":
-		steps, err := s.gateway.engine.Trace(s.t.Context(), s.lead(s.words[2]).ID)
-		s.must(err)
+		steps := s.trace(s.words[2])
 		if !slices.ContainsFunc(steps, func(p alerts.Step) bool {
 			by := len(s.words) < 6 || p.By == s.words[5]
 			return string(p.To) == s.words[3] && by && s.within(p.At.Sub(s.start))
@@ -272,7 +320,7 @@ func (s *story) want() {
 	case len(s.words) == 6 && s.words[1] == "sink":
 		told := s.sinks[s.words[2]].all()
 		if !slices.ContainsFunc(told, func(d delivery) bool {
-			return strconv.FormatInt(d.Lead.Number, 10) == s.words[4] && string(d.Step.To) == s.words[5] && s.within(d.at)
+			return strconv.FormatInt(d.Lead.Number, 10) == s.words[4] && d.Step.Name() == s.words[5] && s.within(d.at)
 		}) {
 			s.fail("told: %v", told)
 		}
@@ -297,8 +345,20 @@ func (s *story) wantLead() {
 	}
 	got := map[string]string{
 		"version": strconv.FormatInt(l.Version, 10), "owner": l.Owner,
-		"pictures": strconv.Itoa(len(l.Evidence)), "ended": ended,
+		"pictures": strconv.Itoa(len(l.Evidence)), "ended": ended, "level": strconv.Itoa(l.Level), "supervised": "no",
 	}
+	if l.Supervised {
+		got["supervised"] = "yes"
+	}
+	if _, ok := s.named["into"]; ok {
+		for _, m := range s.leads() {
+			if m.ID == l.MergedInto {
+				got["into"] = strconv.FormatInt(m.Number, 10)
+			}
+		}
+	}
+	p := s.gateway.routes.Propose(l.Kind, alerts.CellsOf(l.Grid), s.gateway.wall(), l.Level)
+	got["proposed"], got["copies"] = strings.Join(p.Departments(), ","), strings.Join(p.Copies, ",")
 	for k, want := range s.named {
 		if got[k] != want {
 			s.fail("%s is %q", k, got[k])

@@ -1,8 +1,8 @@
 package alerts
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,11 +48,11 @@ func (s LeadState) Open() bool {
 }
 
 // Judge says whether a lead may make a transition at a time, given the last
-// step of its trace. It returns nil, *StaleError or *RefusedError, which says
-// why and what would be allowed.
+// step of its trace that decided something. It returns nil, *StaleError or
+// *RefusedError, which says why and what would be allowed.
 func Judge(lead Lead, last Step, t Transition, now time.Time) error {
-	if t.Version != lead.Version {
-		return &StaleError{Lead: lead.ID, State: lead.State, Version: lead.Version, Owner: last.By}
+	if err := stale(lead, t.Version, last.By); err != nil {
+		return err
 	}
 	why := refusal(lead, last, t, now)
 	if why == "" {
@@ -61,29 +61,63 @@ func Judge(lead Lead, last Step, t Transition, now time.Time) error {
 	return &RefusedError{From: lead.State, To: t.To, Why: why, Allowed: NextStates(lead.State)}
 }
 
+// stale refuses a version from before the newest change of state or owner, or
+// one that never was. by is who made that change.
+func stale(l Lead, version int64, by string) error {
+	if version >= cmp.Or(l.Decided, l.Version) && version <= l.Version {
+		return nil
+	}
+	return &StaleError{Lead: l.ID, State: l.State, Version: l.Version, Owner: cmp.Or(l.Owner, by)}
+}
+
+// held is why a person may not touch a lead that another one owns, or "".
+func held(l Lead, by string) string {
+	if l.Owner == "" || l.Owner == by || by == System || !l.State.Open() {
+		return ""
+	}
+	return fmt.Sprintf("%s has it; take it over first, with a reason", l.Owner)
+}
+
+// badWords is what is wrong with who asks and what they wrote, or "".
+func badWords(by, reason, note string) string {
+	switch {
+	case by == "":
+		return "it must name who asks"
+	case len(reason) > maxReason || len(note) > maxNote:
+		return fmt.Sprintf("a reason has at most %d bytes and a note %d", maxReason, maxNote)
+	}
+	return ""
+}
+
 // refusal is why a transition is not allowed, or "".
 func refusal(lead Lead, last Step, t Transition, now time.Time) string {
+	if why := badWords(t.By, t.Reason, t.Note); why != "" {
+		return why
+	}
 	switch {
-	case t.By == "":
-		return "it must name who asks"
-	case len(t.Reason) > maxReason || len(t.Note) > maxNote:
-		return fmt.Sprintf("a reason has at most %d bytes and a note %d", maxReason, maxNote)
 	case !slices.Contains(LeadStates(), t.To):
 		return "there is no such state"
 	case !slices.Contains(steps[lead.State], t.To):
 		return "no such step"
 	}
+	if why := held(lead, t.By); why != "" && t.To != LeadRaised {
+		return why
+	}
 	switch t.To {
-	case LeadRejected, LeadClosed:
+	case LeadRejected, LeadClosed, LeadReopened, LeadTransferred:
 		if strings.TrimSpace(t.Reason) == "" {
 			return "it needs a reason"
 		}
 	case LeadRaised:
 		return refusalToRaise(lead, last, t, now)
 	case LeadDispatched:
-		return refusalToDispatch(t.Departments)
+		return refusalToDispatch(t)
+	case LeadMerged:
+		if t.Into == "" || t.Into == lead.ID {
+			return "it needs another lead to be merged into"
+		}
 	case LeadAccepted:
-		if lead.State == LeadDispatched && slices.ContainsFunc(lead.Orders, func(o Order) bool { return o.State.open() }) {
+		if lead.State == LeadDispatched && StandingOf(lead).Open() > 0 {
 			return "a department still has an order; take it back once every order is returned"
 		}
 	default:
@@ -111,12 +145,17 @@ func refusalToRaise(lead Lead, last Step, t Transition, now time.Time) string {
 	return ""
 }
 
-func refusalToDispatch(departments []string) string {
-	if len(departments) == 0 {
+func refusalToDispatch(t Transition) string {
+	if len(t.Departments) == 0 {
 		return "it needs at least one department"
 	}
-	if len(departments) > maxDepartments {
-		return fmt.Sprintf("it takes at most %d departments", maxDepartments)
+	return badDepartments(slices.Concat(t.Departments, t.Copies))
+}
+
+// badDepartments is what is wrong with the names of departments, or "".
+func badDepartments(departments []string) string {
+	if len(departments) == 0 || len(departments) > maxDepartments {
+		return fmt.Sprintf("it takes 1 to %d departments", maxDepartments)
 	}
 	seen := map[string]bool{}
 	for _, d := range departments {
@@ -136,101 +175,10 @@ func ownerAfter(owner string, t Transition) string {
 	switch {
 	case t.To == LeadRaised:
 		return ""
+	case t.By == System:
+		return owner
 	case owner == "" || t.To == LeadAccepted:
 		return t.By
 	}
 	return owner
-}
-
-// orderSteps is the table of order states.
-var orderSteps = map[OrderState][]OrderState{
-	OrderSent:         {OrderAcknowledged, OrderReturned},
-	OrderAcknowledged: {OrderOnScene, OrderDone, OrderReturned},
-	OrderOnScene:      {OrderDone, OrderReturned},
-	OrderDone:         {},
-	OrderReturned:     {},
-}
-
-// OrderStates lists every state of an order.
-func OrderStates() []OrderState { return slices.Sorted(maps.Keys(orderSteps)) }
-
-// open tells whether the department still has the order in hand.
-func (s OrderState) open() bool { return s != OrderDone && s != OrderReturned }
-
-// OrderTransition is what a department says of its order.
-type OrderTransition struct {
-	Lead, Order string
-	To          OrderState
-	By          string
-	Reason      string // an order that is returned demands one
-	Note        string
-	// Client is the address the request came from, for the audit.
-	Client string
-}
-
-// OrderRefusedError says why an order cannot change so.
-type OrderRefusedError struct {
-	From, To OrderState
-	Why      string
-	Allowed  []OrderState
-}
-
-func (e *OrderRefusedError) Error() string {
-	return fmt.Sprintf("an order cannot go from %s to %s: %s", e.From, e.To, e.Why)
-}
-
-// JudgeOrder says whether an order may change so; its error is an
-// *OrderRefusedError.
-func JudgeOrder(o Order, t OrderTransition) error {
-	var why string
-	switch {
-	case t.By == "":
-		why = "it must name who asks"
-	case len(t.Reason) > maxReason || len(t.Note) > maxNote:
-		why = fmt.Sprintf("a reason has at most %d bytes and a note %d", maxReason, maxNote)
-	case !slices.Contains(orderSteps[o.State], t.To):
-		why = "no such step"
-	case t.To == OrderReturned && strings.TrimSpace(t.Reason) == "":
-		why = "it needs a reason"
-	default:
-		return nil
-	}
-	return &OrderRefusedError{From: o.State, To: t.To, Why: why, Allowed: slices.Clone(orderSteps[o.State])}
-}
-
-// followed is where a change of an order takes its lead: the first department
-// to acknowledge acknowledges the lead, and when nobody has an order any more
-// the lead is resolved, or comes back because all returned it. "" is nowhere.
-func followed(lead Lead) LeadState {
-	var open, done, taken int
-	var dispatched time.Time
-	for _, o := range lead.Orders {
-		if o.SentAt.After(dispatched) {
-			dispatched = o.SentAt
-		}
-	}
-	for _, o := range lead.Orders {
-		if o.SentAt.Before(dispatched) {
-			continue // of an earlier dispatch
-		}
-		switch o.State {
-		case OrderDone:
-			done++
-		case OrderAcknowledged, OrderOnScene:
-			open++
-			taken++
-		case OrderSent:
-			open++
-		case OrderReturned:
-		}
-	}
-	switch {
-	case lead.State == LeadDispatched && taken > 0:
-		return LeadAcknowledged
-	case lead.State == LeadDispatched && open == 0 && done == 0:
-		return LeadAccepted
-	case lead.State == LeadAcknowledged && open == 0 && done > 0:
-		return LeadResolved
-	}
-	return ""
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"videopatrol/alerts"
 	"videopatrol/alerts/evidence"
@@ -14,7 +16,7 @@ import (
 	"videopatrol/inventory/sqldb"
 )
 
-// city is the inventory that the tests share: two cameras in one sub-cell, and
+// city is the inventory that the tests share: three cameras in one sub-cell, and
 // the gateway's own synthetic camera.
 func city() inventory.Snapshot {
 	zones := []inventory.Zone{
@@ -26,6 +28,7 @@ func city() inventory.Snapshot {
 		Cameras: []inventory.Camera{
 			{ID: "c1", Name: "Gate 1", Position: inventory.Position{Lat: 31.2, Lon: 121.4}, Cell: "s1", Zones: zones},
 			{ID: "c2", Name: "Gate 2", Position: inventory.Position{Lat: 31.3, Lon: 121.5}, Cell: "s1", Zones: zones},
+			{ID: "c3", Name: "Gate 3", Cell: "s1", Zones: zones},
 			{ID: "canary", Name: "Canary", Cell: "s1", Zones: zones},
 		},
 		Grid: inventory.NewGrid([]inventory.Cell{
@@ -44,6 +47,8 @@ type gateway struct {
 	dir    string
 	url    string // of the record; "" is a SQLite file in dir
 	sinks  []alerts.Subscription
+	routes *alerts.Routes
+	ahead  atomic.Int64 // what the wall clock is ahead of time, in nanoseconds
 	store  *sqlstore.Store
 	engine *alerts.Engine
 
@@ -53,13 +58,16 @@ type gateway struct {
 	stop func()
 }
 
+// wall is the time that the gateway believes it is.
+func (g *gateway) wall() time.Time { return time.Now().Round(0).Add(time.Duration(g.ahead.Load())) }
+
 // start opens the record; stop closes it.
 func (g *gateway) start(tb testing.TB) {
 	tb.Helper()
 	if g.url == "" {
 		g.url = "sqlite:" + filepath.Join(g.dir, "patrol.db")
 	}
-	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: g.url})
+	db, err := sqldb.Open(tb.Context(), sqldb.Options{URL: g.url, Clock: g.wall})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -78,6 +86,7 @@ func (g *gateway) start(tb testing.TB) {
 	}
 	g.engine, err = alerts.New(alerts.Options{
 		Store: g.store, Inventory: city, Pictures: pictures, Outbox: outbox, CanaryCamera: "canary",
+		Routes: g.routes, Clock: g.wall,
 		Changed: func(c alerts.Change) {
 			g.mu.Lock()
 			defer g.mu.Unlock()
@@ -88,12 +97,15 @@ func (g *gateway) start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
+	ended := make(chan error, 2)
 	go func() { ended <- outbox.Run(ctx) }()
+	go func() { ended <- g.engine.Run(ctx) }()
 	g.stop = func() {
 		cancel()
-		if err := <-ended; err != nil {
-			tb.Error(err)
+		for range cap(ended) {
+			if err := <-ended; err != nil {
+				tb.Error(err)
+			}
 		}
 		if err := db.Close(); err != nil {
 			tb.Error(err)

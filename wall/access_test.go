@@ -49,6 +49,22 @@ var wantActions = map[string]wall.Action{
 	"plan-maintenance": wall.ActionInventory,
 	"end-maintenance":  wall.ActionInventory,
 
+	"claim-lead":        wall.ActionTransition,
+	"list-orders":       wall.ActionRead,
+	"send-orders":       wall.ActionTransition,
+	"transition-order":  wall.ActionTransition,
+	"answer-transfer":   wall.ActionTransition,
+	"get-queue":         wall.ActionRead,
+	"get-routes":        wall.ActionRead,
+	"list-handovers":    wall.ActionRead,
+	"offer-handover":    wall.ActionTransition,
+	"sign-handover":     wall.ActionTransition,
+	"list-shelves":      wall.ActionRead,
+	"shelve":            wall.ActionTransition,
+	"end-shelf":         wall.ActionTransition,
+	"list-suppressions": wall.ActionRead,
+	"get-statistics":    wall.ActionRead,
+
 	"get-linked-evidence": wall.ActionLink,
 }
 
@@ -85,7 +101,7 @@ func TestMatrix(t *testing.T) {
 	}
 	asked := 0
 	for path, methods := range api.Paths {
-		url := strings.NewReplacer("{id}", "9", "{lead}", "9", "{picture}", proofID+".jpg", "{name}", "nobody").Replace(path)
+		url := strings.NewReplacer("{id}", "9", "{lead}", "9", "{picture}", proofID+".jpg", "{name}", "nobody", "{order}", "9", "{key}", "9").Replace(path)
 		for method, o := range methods {
 			action, ok := wantActions[o.OperationID]
 			if !ok {

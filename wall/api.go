@@ -34,6 +34,7 @@ type Department struct {
 	ID     string `json:"id"`
 	NameZH string `json:"name_zh"`
 	NameEN string `json:"name_en"`
+	Centre bool   `json:"centre,omitempty" doc:"another centre that leads are transferred to"`
 }
 
 // ReasonCode is a reason that the page offers for rejecting or closing.
@@ -142,7 +143,11 @@ type LeadDetail struct {
 	Lead  alerts.Lead   `json:"lead"`
 	Trace []alerts.Step `json:"trace" doc:"oldest first"`
 	// Allowed are the states that this lead can go to now.
-	Allowed []alerts.LeadState `json:"allowed"`
+	Allowed []alerts.LeadState  `json:"allowed"`
+	Merged  []alerts.Lead       `json:"merged" doc:"the leads that were merged into this one, with their pictures and orders"`
+	Cameras []alerts.LeadCamera `json:"cameras" doc:"those of a lead about cameras that fail"`
+	// Proposal is whom the routes propose for orders now.
+	Proposal alerts.Proposal `json:"proposal"`
 	// Camera is the lead's camera as it is now; left out once it is gone.
 	Camera *CameraView `json:"camera,omitempty"`
 }
@@ -153,7 +158,9 @@ type TransitionRequest struct {
 	Reason      string           `json:"reason,omitempty" maxLength:"200" doc:"a code or a short text; rejecting and closing demand one"`
 	Note        string           `json:"note,omitempty" maxLength:"2000"`
 	Version     int64            `json:"version" minimum:"1" doc:"the version that the person saw"`
-	Departments []string         `json:"departments,omitempty" maxItems:"16" doc:"who gets an order when to is dispatched"`
+	Departments []string         `json:"departments,omitempty" maxItems:"16" doc:"who gets an order when to is dispatched, the leading one first; or the centre when to is transferred"`
+	Copies      []string         `json:"copies,omitempty" maxItems:"16" doc:"who is told of the orders alone"`
+	Into        string           `json:"into,omitempty" maxLength:"64" doc:"the open lead that it is merged into when to is merged"`
 }
 
 // ZoneView is a zone as the wall draws it.
@@ -361,14 +368,25 @@ var enums = map[string][]any{
 	"User.may":             values(Actions()),
 	"Account.role":         values(Roles()),
 	"AccountRequest.role":  values(Roles()),
-	"Lead.kind":            values(detect.Kinds()),
+	"Lead.kind":            values(alerts.Kinds()),
 	"Lead.severity":        {"high", "medium", "low"},
 	"Lead.state":           values(alerts.LeadStates()),
 	"LeadDetail.allowed":   values(reachable()),
 	"Step.from":            values(alerts.LeadStates()),
 	"Step.to":              values(alerts.LeadStates()),
 	"TransitionRequest.to": values(reachable()),
-	"Order.state":          {"sent", "acknowledged", "on_scene", "done", "returned"},
+	"Step.act":             values(alerts.Acts()),
+	"Order.state":          values(alerts.OrderStates()),
+	"Order.part":           values(alerts.Parts()),
+	"DueClock.stage":       values(alerts.Stages()),
+	"OrderChange.to":       values(alerts.OrderStates()),
+	"ClaimRequest.act":     {"claimed", "released", "taken_over"},
+	"TransferReply.to":     {"accepted", "closed"},
+	"HandoverLead.state":   values(alerts.LeadStates()),
+	"Suppression.by":       values(alerts.QuietRules()),
+	"Suppression.kind":     values(alerts.Kinds()),
+	"Group.severity":       {"high", "medium", "low"},
+	"Group.kind":           values(alerts.Kinds()),
 	"Evidence.phase":       values(detect.Phases()),
 	"GridRef.level":        values(levels()),
 	"GridProperties.level": values(levels()),

@@ -47,6 +47,14 @@ var wantAudit = map[string]tried{
 	"issue-token":         {as: "officer", method: "POST", path: "/me/tokens", body: map[string]any{"label": "x", "days": 1}},
 	"revoke-token":        {as: "officer", method: "DELETE", path: "/me/tokens/{token}"},
 	"transition-lead":     {as: "officer", method: "POST", path: "/leads/{lead}/transitions", body: map[string]any{"to": "accepted", "version": 1}},
+	"claim-lead":          {as: "officer", method: "POST", path: "/leads/{lead}/owner", body: map[string]any{"act": "claimed", "version": 1}},
+	"send-orders":         {as: "officer", method: "POST", path: "/leads/{dispatched}/orders", body: map[string]any{"departments": []string{"police"}, "version": 3}},
+	"transition-order":    {as: "officer", method: "POST", path: "/leads/{dispatched}/orders/{order}/transitions", body: map[string]any{"to": "acknowledged"}},
+	"answer-transfer":     {as: "officer", method: "POST", path: "/transfers/{key}", body: map[string]any{"to": "accepted"}},
+	"offer-handover":      {as: "officer", method: "POST", path: "/handovers", body: map[string]any{"note": "the gate"}},
+	"sign-handover":       {as: "officer", method: "POST", path: "/handovers/{handover}/signature"},
+	"shelve":              {as: "officer", method: "POST", path: "/shelves", body: map[string]any{"camera": camera1, "reason": "works", "to": time.Now().Add(time.Hour)}},
+	"end-shelf":           {as: "officer", method: "POST", path: "/shelves/{shelf}/end"},
 	"get-still":           {as: "officer", method: "GET", path: "/cameras/" + camera1 + "/still.jpg"},
 	"explain-camera":      {as: "officer", method: "GET", path: "/cameras/" + camera1 + "/explain"},
 	"get-evidence":        {as: "officer", method: "GET", path: "/evidence/{lead}/" + proofID + ".jpg"},
@@ -61,20 +69,27 @@ var wantAudit = map[string]tried{
 	"create-user":         {as: "admin", method: "POST", path: "/users", body: map[string]string{"name": "kim", "role": "officer"}},
 	"disable-user":        {as: "admin", method: "POST", path: "/users/officer/disable"},
 
-	"me":               {unaudited: "one's own name and what the page needs"},
-	"list-tokens":      {unaudited: "one's own tokens, without secrets"},
-	"list-leads":       {unaudited: "text, no pictures"},
-	"get-lead":         {unaudited: "text, no pictures"},
-	"list-cameras":     {unaudited: "states, no pictures"},
-	"get-camera":       {unaudited: "states, no pictures"},
-	"get-grid":         {unaudited: "a map with figures"},
-	"get-stats":        {unaudited: "figures"},
-	"get-coverage":     {unaudited: "figures"},
-	"get-audit-key":    {unaudited: "a public key"},
-	"list-revisions":   {unaudited: "figures of changes, each of which has its row"},
-	"list-maintenance": {unaudited: "windows, each of which has its row"},
-	"list-users":       {unaudited: "names and roles, to those who make them"},
-	"stream":           {unaudited: "text, no pictures"},
+	"me":                {unaudited: "one's own name and what the page needs"},
+	"list-orders":       {unaudited: "text, no pictures"},
+	"get-queue":         {unaudited: "ids and figures"},
+	"get-routes":        {unaudited: "who is on duty, by desks"},
+	"list-handovers":    {unaudited: "changes of shifts, each of which has its rows"},
+	"list-shelves":      {unaudited: "shelves, each of which has its rows"},
+	"list-suppressions": {unaudited: "text, no pictures"},
+	"get-statistics":    {unaudited: "figures"},
+	"list-tokens":       {unaudited: "one's own tokens, without secrets"},
+	"list-leads":        {unaudited: "text, no pictures"},
+	"get-lead":          {unaudited: "text, no pictures"},
+	"list-cameras":      {unaudited: "states, no pictures"},
+	"get-camera":        {unaudited: "states, no pictures"},
+	"get-grid":          {unaudited: "a map with figures"},
+	"get-stats":         {unaudited: "figures"},
+	"get-coverage":      {unaudited: "figures"},
+	"get-audit-key":     {unaudited: "a public key"},
+	"list-revisions":    {unaudited: "figures of changes, each of which has its row"},
+	"list-maintenance":  {unaudited: "windows, each of which has its row"},
+	"list-users":        {unaudited: "names and roles, to those who make them"},
+	"stream":            {unaudited: "text, no pictures"},
 }
 
 // recordedWorks is an Importer and Maintenance over the database, in as far as
@@ -172,6 +187,7 @@ type recorded struct {
 	lead    string
 	token   string
 	link    string
+	desk    map[string]string // what stands at the desk, by placeholder
 	broken  atomic.Bool
 	clients map[string]*browser
 }
@@ -202,6 +218,7 @@ func newRecorded(t *testing.T) *recorded {
 		t.Fatal(page, err)
 	}
 	r.lead = page.Leads[0].ID
+	r.desk = deskAtWork(t, engine)
 	token, _, err := w.accounts.IssueToken(t.Context(), "officer", "x", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +242,44 @@ func newRecorded(t *testing.T) *recorded {
 	return r
 }
 
+// deskAtWork makes a lead with an order, one at another centre, a handover to
+// be signed and a shelf.
+func deskAtWork(t *testing.T, e *alerts.Engine) map[string]string {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	move := func(zone string, to ...alerts.LeadState) alerts.Lead {
+		t.Helper()
+		must(e.Observe(t.Context(), detect.Finding{
+			Camera: camera2, Zone: zone, Rule: detect.RuleRef{ID: "standing", Version: 1}, Kind: detect.KindIllegalParking,
+			Phase: detect.PhaseBegin, Began: noon, At: noon,
+		}))
+		page, err := e.Leads(t.Context(), alerts.LeadQuery{Camera: camera2, Limit: 1})
+		must(err)
+		l := page.Leads[0]
+		for _, state := range to {
+			l, err = e.Transition(t.Context(), alerts.Transition{
+				Lead: l.ID, To: state, By: "officer", Reason: "not_police", Version: l.Version, Departments: []string{"fire"},
+			})
+			must(err)
+		}
+		return l
+	}
+	dispatched := move("z1", alerts.LeadAccepted, alerts.LeadDispatched)
+	away := move("z2", alerts.LeadAccepted, alerts.LeadTransferred)
+	handover, err := e.OfferHandover(t.Context(), "li", "", "")
+	must(err)
+	shelf, err := e.Shelve(t.Context(), alerts.Shelf{Camera: camera2, Reason: "works", By: "li", To: time.Now().Add(time.Hour)})
+	must(err)
+	return map[string]string{
+		"dispatched": dispatched.ID, "order": dispatched.Orders[0].ID, "key": away.Transfer.Key, "handover": handover.ID, "shelf": shelf.ID,
+	}
+}
+
 func (r *recorded) exec(query string) {
 	r.t.Helper()
 	if err := r.db.Write(r.t.Context(), func(tx *sqldb.Tx) error {
@@ -238,7 +293,8 @@ func (r *recorded) exec(query string) {
 // do makes a request of the table.
 func (r *recorded) do(q tried) response {
 	r.t.Helper()
-	fill := strings.NewReplacer("{lead}", r.lead, "{token}", r.token, "{link}", r.link, "{password}", r.password("officer"))
+	fill := strings.NewReplacer("{lead}", r.lead, "{token}", r.token, "{link}", r.link, "{password}", r.password("officer"),
+		"{dispatched}", r.desk["dispatched"], "{order}", r.desk["order"], "{key}", r.desk["key"], "{handover}", r.desk["handover"], "{shelf}", r.desk["shelf"])
 	in := q.body
 	if m, ok := in.(map[string]string); ok {
 		filled := map[string]string{}

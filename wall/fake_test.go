@@ -26,6 +26,9 @@ type fakeDesk struct {
 	pictures map[string][]byte
 	open     atomic.Int64 // pictures handed out and not closed
 	asked    []alerts.Transition
+	claims   []alerts.Claim
+	orders   []alerts.OrderQuery
+	said     []any
 	refuse   error
 	trace    []alerts.Step // of every lead; nil: raised only
 }
@@ -69,7 +72,7 @@ func (d *fakeDesk) Trace(_ context.Context, id string) ([]alerts.Step, error) {
 	if d.trace != nil {
 		return d.trace, nil
 	}
-	return []alerts.Step{{Version: 1, At: noon, By: "system", To: alerts.LeadRaised}}, nil
+	return []alerts.Step{{Version: 1, At: noon, By: "system", Act: alerts.ActMoved, To: alerts.LeadRaised}}, nil
 }
 
 func (d *fakeDesk) Transition(_ context.Context, t alerts.Transition) (alerts.Lead, error) {
@@ -88,6 +91,109 @@ func (d *fakeDesk) Transition(_ context.Context, t alerts.Transition) (alerts.Le
 	d.leads[i].State, d.leads[i].Owner = t.To, t.By
 	d.leads[i].Version++
 	return d.leads[i], nil
+}
+
+func (d *fakeDesk) LeadCameras(context.Context, string) ([]alerts.LeadCamera, error) {
+	return nil, d.refuse
+}
+
+func (d *fakeDesk) Statistics(_ context.Context, from, to time.Time) (alerts.Statistics, error) {
+	s := alerts.StatisticsOf([]alerts.History{{Lead: d.leads[0]}})
+	s.From, s.To = from, to
+	return s, d.refuse
+}
+
+func (d *fakeDesk) Merged(context.Context, string) ([]alerts.Lead, error) { return nil, d.refuse }
+
+func (d *fakeDesk) Claim(_ context.Context, c alerts.Claim) (alerts.Lead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.claims = append(d.claims, c)
+	i := d.find(c.Lead)
+	switch {
+	case i < 0:
+		return alerts.Lead{}, alerts.ErrNotFound
+	case c.Version != d.leads[i].Version:
+		return alerts.Lead{}, &alerts.StaleError{Lead: c.Lead, State: d.leads[i].State, Version: d.leads[i].Version, Owner: d.leads[i].Owner}
+	}
+	d.leads[i].Owner = c.By
+	d.leads[i].Version++
+	return d.leads[i], d.refuse
+}
+
+func (d *fakeDesk) Orders(_ context.Context, q alerts.OrderQuery) (alerts.OrderPage, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.orders = append(d.orders, q)
+	return alerts.OrderPage{Orders: []alerts.LeadOrder{{
+		Order: alerts.Order{ID: "o1", Department: "fire", Part: alerts.PartLead, State: alerts.OrderSent, Round: 1, SentAt: noon, Changed: noon},
+		Lead:  d.leads[0],
+	}}}, d.refuse
+}
+
+func (d *fakeDesk) SendOrders(_ context.Context, r alerts.OrderRequest) (alerts.Lead, error) {
+	return d.say(r.Lead, r)
+}
+
+func (d *fakeDesk) OrderTransition(_ context.Context, t alerts.OrderTransition) (alerts.Lead, error) {
+	return d.say(t.Lead, t)
+}
+
+func (d *fakeDesk) AnswerTransfer(_ context.Context, a alerts.TransferAnswer) (alerts.Lead, error) {
+	return d.say(lead1, a)
+}
+
+// say keeps what was asked, and answers with the lead.
+func (d *fakeDesk) say(lead string, what any) (alerts.Lead, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said = append(d.said, what)
+	i := d.find(lead)
+	if i < 0 {
+		return alerts.Lead{}, alerts.ErrNotFound
+	}
+	return d.leads[i], d.refuse
+}
+
+func (d *fakeDesk) Handovers(context.Context, int) ([]alerts.Handover, error) {
+	return []alerts.Handover{{ID: "h1", From: "wang", Offered: noon}}, d.refuse
+}
+
+func (d *fakeDesk) OfferHandover(_ context.Context, by, note, _ string) (alerts.Handover, error) {
+	return alerts.Handover{ID: "h1", From: by, Offered: noon, Note: note}, d.refuse
+}
+
+func (d *fakeDesk) TakeHandover(_ context.Context, id, by, _ string) (alerts.Handover, error) {
+	if id != "h1" {
+		return alerts.Handover{}, alerts.ErrNotFound
+	}
+	return alerts.Handover{ID: id, From: "wang", To: by, Offered: noon}, d.refuse
+}
+
+func (d *fakeDesk) Shelves(context.Context) ([]alerts.Shelf, error) {
+	return []alerts.Shelf{{ID: "s1", Camera: camera1, Reason: "works", By: "wang", From: noon, To: noon.Add(time.Hour)}}, d.refuse
+}
+
+func (d *fakeDesk) Shelve(_ context.Context, s alerts.Shelf) (alerts.Shelf, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said = append(d.said, s)
+	s.ID, s.From = "s2", noon
+	return s, d.refuse
+}
+
+func (d *fakeDesk) Unshelve(_ context.Context, id, by, _ string) (alerts.Shelf, error) {
+	if id != "s1" {
+		return alerts.Shelf{}, alerts.ErrNotFound
+	}
+	return alerts.Shelf{ID: id, EndedBy: by, From: noon, To: noon}, d.refuse
+}
+
+func (d *fakeDesk) Suppressions(context.Context, alerts.SuppressionQuery) (alerts.SuppressionPage, error) {
+	return alerts.SuppressionPage{Suppressions: []alerts.Suppression{{
+		ID: "x", At: noon, By: alerts.QuietChatter, Key: detect.ConditionKey{Camera: camera1, Zone: "fl1", Rule: "r"},
+		Kind: detect.KindCrowd, Began: noon,
+	}}}, d.refuse
 }
 
 func (d *fakeDesk) Counts(context.Context) (map[alerts.LeadState]int, error) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"videopatrol/alerts"
-	"videopatrol/detect"
 )
 
 type leadsInput struct {
@@ -17,6 +16,7 @@ type leadsInput struct {
 	Kind   string `query:"kind" maxLength:"200" doc:"one or more kinds, separated by commas"`
 	Cell   string `query:"cell" maxLength:"64" doc:"a cell of any level"`
 	Camera string `query:"camera" maxLength:"64"`
+	Owner  string `query:"owner" maxLength:"64" doc:"who has it"`
 	Canary bool   `query:"canary" doc:"true: the gateway's own test leads instead"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor string `query:"cursor" maxLength:"200" doc:"next of the page before"`
@@ -36,19 +36,16 @@ func (s *Server) listLeads(ctx context.Context, in *leadsInput) (*body[LeadList]
 	if err != nil {
 		return nil, err
 	}
-	kinds, err := parseSet("kind", in.Kind, detect.Kinds())
+	kinds, err := parseSet("kind", in.Kind, alerts.Kinds())
 	if err != nil {
 		return nil, err
 	}
 	page, err := s.desk.Leads(ctx, alerts.LeadQuery{
-		States: states, Kinds: kinds, Camera: in.Camera, Cell: in.Cell, Canary: in.Canary,
+		States: states, Kinds: kinds, Camera: in.Camera, Cell: in.Cell, Canary: in.Canary, Owner: in.Owner,
 		Limit: in.Limit, Cursor: in.Cursor,
 	})
-	if errors.Is(err, alerts.ErrCursor) {
-		return nil, problem(http.StatusUnprocessableEntity, "invalid", err.Error())
-	}
 	if err != nil {
-		return nil, err
+		return nil, deskProblem(err)
 	}
 	list := LeadList{Leads: make([]alerts.Lead, 0, len(page.Leads)), Next: page.Next}
 	for _, l := range page.Leads {
@@ -66,7 +63,22 @@ func (s *Server) getLead(ctx context.Context, in *leadInput) (*body[LeadDetail],
 	if err != nil {
 		return nil, deskProblem(err)
 	}
-	detail := LeadDetail{Lead: whole(lead), Trace: orEmpty(trace), Allowed: allowed(lead, trace, callerOf(ctx), s.now())}
+	merged, err := s.desk.Merged(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range merged {
+		merged[i] = whole(m)
+	}
+	cameras, err := s.desk.LeadCameras(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	detail := LeadDetail{
+		Lead: whole(lead), Trace: orEmpty(trace), Allowed: allowed(lead, trace, callerOf(ctx), s.now()), Merged: orEmpty(merged),
+		Cameras:  orEmpty(cameras),
+		Proposal: s.duty.Propose(lead.Kind, alerts.CellsOf(lead.Grid), s.now(), lead.Level),
+	}
 	if v, ok := s.cameraView(lead.Camera.ID); ok {
 		detail.Camera = &v
 	}
@@ -81,9 +93,9 @@ func allowed(lead alerts.Lead, trace []alerts.Step, who caller, now time.Time) [
 		return states
 	}
 	for _, to := range alerts.NextStates(lead.State) {
-		if slices.Contains(reachable(), to) && alerts.Judge(lead, trace[len(trace)-1], alerts.Transition{
+		if slices.Contains(reachable(), to) && alerts.Judge(lead, alerts.LastDecision(trace), alerts.Transition{
 			Lead: lead.ID, To: to, By: who.Name, Version: lead.Version,
-			Reason: alerts.ReasonReview, Departments: []string{"any"},
+			Reason: alerts.ReasonReview, Departments: []string{"any"}, Into: "any",
 		}, now) == nil {
 			states = append(states, to)
 		}
@@ -92,15 +104,14 @@ func allowed(lead alerts.Lead, trace []alerts.Step, who caller, now time.Time) [
 }
 
 func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[alerts.Lead], error) {
-	for _, d := range in.Body.Departments {
-		if !slices.ContainsFunc(s.departments, func(known Department) bool { return known.ID == d }) {
-			return nil, problem(http.StatusUnprocessableEntity, "invalid", "there is no department "+quote(d)+"; GET /me lists them")
-		}
+	if err := s.known(in.Body.Departments, in.Body.Copies); err != nil {
+		return nil, err
 	}
 	who := callerOf(ctx)
 	lead, err := s.desk.Transition(ctx, alerts.Transition{
 		Lead: in.ID, To: in.Body.To, By: who.Name, Reason: strings.TrimSpace(in.Body.Reason),
-		Note: in.Body.Note, Version: in.Body.Version, Departments: in.Body.Departments, Client: who.Client,
+		Note: in.Body.Note, Version: in.Body.Version, Departments: in.Body.Departments, Copies: in.Body.Copies,
+		Into: in.Body.Into, Client: who.Client,
 	})
 	if err != nil {
 		return nil, deskProblem(err)
@@ -108,12 +119,20 @@ func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[ale
 	return answer(whole(lead), nil)
 }
 
+// known refuses departments that the routes do not have.
+func (s *Server) known(lists ...[]string) error {
+	for _, d := range slices.Concat(lists...) {
+		if _, ok := s.duty.Department(d); !ok {
+			return problem(http.StatusUnprocessableEntity, "invalid", "there is no department "+quote(d)+"; GET /me lists them")
+		}
+	}
+	return nil
+}
+
 // reachable are the states that a person may bring a lead to: it expires by
-// the clock, and is merged into another by the engine.
+// the clock.
 func reachable() []alerts.LeadState {
-	return slices.DeleteFunc(alerts.LeadStates(), func(s alerts.LeadState) bool {
-		return s == alerts.LeadMerged || s == alerts.LeadExpired
-	})
+	return slices.DeleteFunc(alerts.LeadStates(), func(s alerts.LeadState) bool { return s == alerts.LeadExpired })
 }
 
 // deskProblem turns what a desk refuses into an answer that a page can act on.
@@ -128,15 +147,27 @@ func deskProblem(err error) error {
 		p.State, p.Allowed = e.From, e.Allowed
 		return p
 	}
+	if e, ok := errors.AsType[*alerts.OrderRefusedError](err); ok {
+		return problem(http.StatusUnprocessableEntity, "refused", e.Error())
+	}
+	if e, ok := errors.AsType[*alerts.HandoverRefusedError](err); ok {
+		return problem(http.StatusUnprocessableEntity, "refused", e.Error())
+	}
+	if e, ok := errors.AsType[*alerts.ShelfRefusedError](err); ok {
+		return problem(http.StatusUnprocessableEntity, "refused", e.Error())
+	}
+	if errors.Is(err, alerts.ErrCursor) {
+		return problem(http.StatusUnprocessableEntity, "invalid", err.Error())
+	}
 	if errors.Is(err, alerts.ErrNotFound) {
-		return problem(http.StatusNotFound, "not_found", "there is no such lead")
+		return problem(http.StatusNotFound, "not_found", "there is no such lead, order, key, handover or shelf")
 	}
 	return err
 }
 
 // whole makes a lead's empty lists lists.
 func whole(l alerts.Lead) alerts.Lead {
-	l.Grid, l.Evidence, l.Orders = orEmpty(l.Grid), orEmpty(l.Evidence), orEmpty(l.Orders)
+	l.Grid, l.Evidence, l.Orders, l.Clocks = orEmpty(l.Grid), orEmpty(l.Evidence), orEmpty(l.Orders), orEmpty(l.Clocks)
 	return l
 }
 

@@ -89,7 +89,7 @@ func TestTransition(t *testing.T) {
 	for name, in := range map[string]map[string]any{
 		"no version":         {"to": "accepted"},
 		"no such state":      {"to": "lost", "version": 2},
-		"the engine's state": {"to": "merged", "version": 2},
+		"the clock's state":  {"to": "expired", "version": 2},
 		"unknown member":     {"to": "closed", "version": 2, "owner": "me"},
 		"unknown department": {"to": "dispatched", "version": 2, "departments": []string{"navy"}},
 	} {

@@ -94,6 +94,7 @@ func (s *Server) routes() {
 	route(s, ActionRead, op("list-leads", get, "/leads", "Leads, newest first"), s.listLeads)
 	route(s, ActionRead, op("get-lead", get, "/leads/{id}", "One lead with its trace"), s.getLead)
 	route(s, ActionTransition, op("transition-lead", post, "/leads/{id}/transitions", "Move a lead; 409 when it moved meanwhile"), s.transition)
+	s.deskRoutes()
 
 	route(s, ActionRead, op("list-cameras", get, "/cameras", "Cameras by id, with counts by state"), s.listCameras)
 	route(s, ActionRead, op("get-camera", get, "/cameras/{id}", "One camera"), s.getCamera)

@@ -179,18 +179,30 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+const routesFile = `
+departments:
+  - {id: fire, name: {zh: 消防, en: Fire}}
+  - {id: police, name: {zh: 公安, en: Police}}
+routes:
+  - {name: lanes, kinds: [fire_lane_blocked], lead: fire, joint: [police]}
+`
+
 func (w *world) options() wall.Options {
+	routes, err := alerts.ParseRoutes([]byte(routesFile), time.UTC)
+	if err != nil {
+		panic(err)
+	}
 	return wall.Options{
 		Desk: w.desk, Journal: w.journal, Chain: w.journal, AuditKey: wall.AuditKey{Node: "n1", Key: "a2V5"}, Fleet: w.fleet, Importer: w.importer, Accounts: w.accounts, Hub: w.hub,
 		Coverage: w.coverage, Promiser: fakePromiser{}, Maintenance: w.works,
 		Stills: w.stills, Inventory: func() inventory.Snapshot { return w.snapshot },
-		LinkKey:     linkKey,
-		Canary:      func() wall.CanaryStatus { return wall.CanaryStatus{OK: true, IntervalSeconds: 180} },
-		Intervals:   map[inventory.Tier]time.Duration{inventory.TierLow: time.Minute},
-		Page:        fstest.MapFS{"index.html": {Data: []byte("<!doctype html>页面")}, "assets/a-1.js": {Data: []byte("1")}, ".gitkeep": {}},
-		Site:        wall.Site{Name: "示范市", TimeZone: "Asia/Shanghai"},
-		Departments: []wall.Department{{ID: "fire", NameZH: "消防", NameEN: "Fire"}, {ID: "police", NameZH: "公安", NameEN: "Police"}},
-		Clock:       w.now,
+		LinkKey:   linkKey,
+		Canary:    func() wall.CanaryStatus { return wall.CanaryStatus{OK: true, IntervalSeconds: 180} },
+		Intervals: map[inventory.Tier]time.Duration{inventory.TierLow: time.Minute},
+		Page:      fstest.MapFS{"index.html": {Data: []byte("<!doctype html>页面")}, "assets/a-1.js": {Data: []byte("1")}, ".gitkeep": {}},
+		Site:      wall.Site{Name: "示范市", TimeZone: "Asia/Shanghai"},
+		Routes:    routes,
+		Clock:     w.now,
 	}
 }
 

@@ -127,6 +127,7 @@ func TestRolledBack(t *testing.T) {
 func TestNodes(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
 		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: url})
 		if err != nil {
 			t.Fatal(err)
@@ -165,6 +166,7 @@ func TestNodes(t *testing.T) {
 func TestCarried(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
 		s := open(t, url)
 		// The database as version 1 left it.
 		const old = 2345

@@ -35,11 +35,11 @@ func (t tx) AddLead(ctx context.Context, l alerts.Lead) (int64, error) {
 	}
 	if err := t.exec(ctx, `
 		INSERT INTO leads (id, number, kind, severity, state, version, owner, canary, camera,
-			raised_at, changed_at, began_at, last_seen_at, ended_at, about)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			raised_at, changed_at, began_at, last_seen_at, ended_at, about, decided, since, merged_into)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		l.ID, number, string(l.Kind), string(l.Severity), string(l.State), l.Version, l.Owner, flag(l.Canary), l.Camera.ID,
 		sqldb.Micros(l.RaisedAt), sqldb.Micros(l.Changed), sqldb.Micros(l.BeganAt), sqldb.Micros(l.LastSeenAt),
-		endedAt(l), string(text)); err != nil {
+		endedAt(l), string(text), l.Decided, sqldb.Micros(l.Since), l.MergedInto); err != nil {
 		return 0, fmt.Errorf("add lead %s: %w", l.ID, err)
 	}
 	if len(l.Grid) == 0 {
@@ -58,14 +58,23 @@ func (t tx) AddLead(ctx context.Context, l alerts.Lead) (int64, error) {
 }
 
 func (t tx) SaveLead(ctx context.Context, l alerts.Lead) error {
+	var transfer alerts.Transfer
+	var transferred int64
+	if l.Transfer != nil {
+		transfer, transferred = *l.Transfer, sqldb.Micros(l.Transfer.At)
+	}
 	if err := t.exec(ctx, `UPDATE lead_cells SET state = $1 WHERE lead = $2 AND state <> $3`,
 		string(l.State), l.ID, string(l.State)); err != nil {
 		return fmt.Errorf("save the cells of lead %s: %w", l.ID, err)
 	}
 	return t.exec(ctx, `
-		UPDATE leads SET state = $1, version = $2, owner = $3, changed_at = $4, last_seen_at = $5, ended_at = $6
-		WHERE id = $7`,
-		string(l.State), l.Version, l.Owner, sqldb.Micros(l.Changed), sqldb.Micros(l.LastSeenAt), endedAt(l), l.ID)
+		UPDATE leads SET state = $1, version = $2, owner = $3, changed_at = $4, last_seen_at = $5, ended_at = $6,
+			decided = $7, since = $8, level = $9, supervised = $10, merged_into = $11,
+			transfer_centre = $12, transfer_key = $13, transfer_at = $14
+		WHERE id = $15`,
+		string(l.State), l.Version, l.Owner, sqldb.Micros(l.Changed), sqldb.Micros(l.LastSeenAt), endedAt(l),
+		l.Decided, sqldb.Micros(l.Since), l.Level, flag(l.Supervised), l.MergedInto,
+		transfer.Centre, transfer.Key, transferred, l.ID)
 }
 
 func endedAt(l alerts.Lead) any {
@@ -86,30 +95,31 @@ func (t tx) AddEvidence(ctx context.Context, lead string, e alerts.Evidence) err
 		lead, sqldb.Micros(e.TakenAt), e.SHA256, string(e.Phase), string(boxes), e.Size)
 }
 
-func (t tx) SaveOrder(ctx context.Context, lead string, o alerts.Order) error {
-	return t.exec(ctx, `
-		INSERT INTO lead_orders (lead, id, department, state, sent_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (lead, id) DO UPDATE SET state = excluded.state, changed_at = excluded.changed_at`,
-		lead, o.ID, o.Department, string(o.State), sqldb.Micros(o.SentAt), sqldb.Micros(o.Changed))
-}
-
 // The condition knows better than the lead when it was last seen, as long as
 // it is the newest one of its key.
 const leadColumns = `
 	SELECT l.id, l.number, l.kind, l.severity, l.state, l.version, l.owner, l.canary,
-	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about
+	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about,
+	       l.decided, l.since, l.level, l.supervised, l.merged_into, l.transfer_centre, l.transfer_key, l.transfer_at
 	FROM leads l LEFT JOIN conditions c ON c.lead = l.id`
 
 const leadQuery = leadColumns + ` WHERE l.id = $1`
 
 func scanLead(r *sql.Rows) (alerts.Lead, error) {
 	var l alerts.Lead
-	var raised, changed, began, seen int64
+	var raised, changed, began, seen, since, transferred int64
+	var transfer alerts.Transfer
 	var ended sql.NullInt64
 	var text string
 	if err := r.Scan(&l.ID, &l.Number, &l.Kind, &l.Severity, &l.State, &l.Version, &l.Owner, &l.Canary,
-		&raised, &changed, &began, &seen, &ended, &text); err != nil {
+		&raised, &changed, &began, &seen, &ended, &text,
+		&l.Decided, &since, &l.Level, &l.Supervised, &l.MergedInto, &transfer.Centre, &transfer.Key, &transferred); err != nil {
 		return alerts.Lead{}, err
+	}
+	l.Since = sqldb.Time(since)
+	if transfer.Key != "" {
+		transfer.At = sqldb.Time(transferred)
+		l.Transfer = &transfer
 	}
 	l.RaisedAt, l.Changed = sqldb.Time(raised), sqldb.Time(changed)
 	l.BeganAt, l.LastSeenAt = sqldb.Time(began), sqldb.Time(seen)
@@ -134,7 +144,7 @@ func (t tx) leads(ctx context.Context, query string, args ...any) ([]alerts.Lead
 	return all, t.complete(ctx, all)
 }
 
-// complete adds evidence and orders to leads.
+// complete adds evidence, orders and clocks to leads.
 func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 	if len(leads) == 0 {
 		return nil
@@ -164,31 +174,15 @@ func (t tx) complete(ctx context.Context, leads []alerts.Lead) error {
 	if err != nil {
 		return fmt.Errorf("read evidence: %w", err)
 	}
-	_, err = sqldb.All(ctx, t.Tx, func(r *sql.Rows) (none, error) {
-		var o alerts.Order
-		var lead string
-		var sent, changed int64
-		if err := r.Scan(&lead, &o.ID, &o.Department, &o.State, &sent, &changed); err != nil {
-			return none{}, err
-		}
-		o.SentAt, o.Changed = sqldb.Time(sent), sqldb.Time(changed)
-		at[lead].Orders = append(at[lead].Orders, o)
-		return none{}, nil
-	}, ordersQuery(len(ids)), ids...)
-	if err != nil {
-		return fmt.Errorf("read orders: %w", err)
+	if err := t.addOrders(ctx, at, ids); err != nil {
+		return err
 	}
-	return nil
+	return t.addClocks(ctx, at, ids)
 }
 
 func evidenceQuery(leads int) string {
 	return `SELECT lead, sha256, phase, taken_at, boxes, size FROM lead_evidence
 		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, taken_at, sha256`
-}
-
-func ordersQuery(leads int) string {
-	return `SELECT lead, id, department, state, sent_at, changed_at FROM lead_orders
-		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, sent_at, id`
 }
 
 func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, error) {
@@ -203,7 +197,7 @@ func (t tx) one(ctx context.Context, query string, args ...any) (alerts.Lead, er
 }
 
 func (t tx) Lead(ctx context.Context, id string) (alerts.Lead, error) {
-	if err := t.Ask(ctx, []any{id}, leadQuery, evidenceQuery(1), ordersQuery(1)); err != nil {
+	if err := t.Ask(ctx, []any{id}, leadQuery, evidenceQuery(1), ordersQuery(1), clocksQuery(1)); err != nil {
 		return alerts.Lead{}, fmt.Errorf("read lead %s: %w", id, err)
 	}
 	return t.one(ctx, leadQuery, id)
@@ -282,6 +276,11 @@ func leadsQuery(q alerts.LeadQuery) (query string, args []any, err error) {
 		}
 		if q.Camera != "" {
 			b.WriteString(` AND l.camera = ` + arg(q.Camera))
+		}
+		for _, by := range []struct{ column, v string }{{"owner", q.Owner}, {"merged_into", q.MergedInto}, {"transfer_key", q.Transfer}} {
+			if by.v != "" {
+				b.WriteString(` AND l.` + by.column + ` = ` + arg(by.v))
+			}
 		}
 		if q.Cursor != "" {
 			b.WriteString(` AND (` + at + `.raised_at, ` + key + `) < (` + arg(raised) + `, ` + arg(id) + `)`)

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -119,7 +120,7 @@ func (s *Store) Condition(ctx context.Context, key detect.ConditionKey, began ti
 }
 
 const conditionQuery = `
-	SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture,
+	SELECT c.kind, c.began, c.watched, c.last_seen, c.ended, c.lead, c.pictures, c.end_picture, c.quiet, c.shown,
 	       COALESCE(b.lead, '')
 	FROM conditions c
 	LEFT JOIN condition_begins b ON b.camera = c.camera AND b.zone = c.zone AND b.rule = c.rule AND b.began = $1
@@ -133,9 +134,10 @@ func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.T
 	var f alerts.Folded
 	c := &f.Condition
 	var first, watched, seen int64
+	var shown int64
 	var ended sql.NullInt64
 	err := t.QueryRowContext(ctx, conditionQuery, conditionArgs(key, began)...).
-		Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &f.Known)
+		Scan(&c.Kind, &first, &watched, &seen, &ended, &c.Lead, &c.Pictures, &c.EndPicture, &c.Quiet, &shown, &f.Known)
 	if errors.Is(err, sql.ErrNoRows) {
 		return alerts.Folded{}, nil
 	}
@@ -146,18 +148,22 @@ func (t tx) Condition(ctx context.Context, key detect.ConditionKey, began time.T
 	if ended.Valid {
 		c.Ended = sqldb.Time(ended.Int64)
 	}
+	if shown != 0 {
+		c.Shown = sqldb.Time(shown)
+	}
 	return f, nil
 }
 
 func (t tx) SaveCondition(ctx context.Context, c alerts.Condition) error {
 	return t.exec(ctx, `
-		INSERT INTO conditions (camera, zone, rule, kind, began, watched, last_seen, ended, lead, pictures, end_picture)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		INSERT INTO conditions (camera, zone, rule, kind, began, watched, last_seen, ended, lead, pictures, end_picture, quiet, shown)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		ON CONFLICT (camera, zone, rule) DO UPDATE SET kind = excluded.kind, began = excluded.began,
 			watched = excluded.watched, last_seen = excluded.last_seen, ended = excluded.ended,
-			lead = excluded.lead, pictures = excluded.pictures, end_picture = excluded.end_picture`,
+			lead = excluded.lead, pictures = excluded.pictures, end_picture = excluded.end_picture,
+			quiet = excluded.quiet, shown = excluded.shown`,
 		c.Key.Camera, c.Key.Zone, c.Key.Rule, string(c.Kind), sqldb.Micros(c.Began), sqldb.Micros(c.Watched),
-		sqldb.Micros(c.LastSeen), nullTime(c.Ended), c.Lead, c.Pictures, flag(c.EndPicture))
+		sqldb.Micros(c.LastSeen), nullTime(c.Ended), c.Lead, c.Pictures, flag(c.EndPicture), string(c.Quiet), zeroTime(c.Shown))
 }
 
 func (t tx) SeeCondition(ctx context.Context, key detect.ConditionKey, lastSeen time.Time) error {
@@ -186,29 +192,29 @@ func (s *Store) Running(ctx context.Context) ([]detect.Condition, error) {
 }
 
 func (t tx) LastStep(ctx context.Context, l alerts.Lead) (alerts.Step, error) {
-	all, err := sqldb.All(ctx, t.Tx, scanStep, stepColumns+` WHERE lead = $1 AND version = $2`, l.ID, l.Version)
+	all, err := sqldb.All(ctx, t.Tx, scanStep, stepColumns+` WHERE lead = $1 AND version = $2`, l.ID, cmp.Or(l.Decided, l.Version))
 	if err != nil {
 		return alerts.Step{}, fmt.Errorf("read the last step of lead %s: %w", l.ID, err)
 	}
 	if len(all) != 1 {
-		return alerts.Step{}, fmt.Errorf("lead %s has no step for its version %d", l.ID, l.Version)
+		return alerts.Step{}, fmt.Errorf("lead %s has no step for its version %d", l.ID, cmp.Or(l.Decided, l.Version))
 	}
 	return all[0], nil
 }
 
 func (t tx) AddStep(ctx context.Context, lead string, s alerts.Step) error {
 	return t.exec(ctx, `
-		INSERT INTO lead_steps (lead, version, at, made_by, from_state, to_state, reason, note)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		lead, s.Version, sqldb.Micros(s.At), s.By, string(s.From), string(s.To), s.Reason, s.Note)
+		INSERT INTO lead_steps (lead, version, at, made_by, from_state, to_state, reason, note, act, about)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		lead, s.Version, sqldb.Micros(s.At), s.By, string(s.From), string(s.To), s.Reason, s.Note, string(s.Act), s.About)
 }
 
-const stepColumns = `SELECT version, at, made_by, from_state, to_state, reason, note FROM lead_steps`
+const stepColumns = `SELECT version, at, made_by, from_state, to_state, reason, note, act, about FROM lead_steps`
 
 func scanStep(r *sql.Rows) (alerts.Step, error) {
 	var s alerts.Step
 	var at int64
-	err := r.Scan(&s.Version, &at, &s.By, &s.From, &s.To, &s.Reason, &s.Note)
+	err := r.Scan(&s.Version, &at, &s.By, &s.From, &s.To, &s.Reason, &s.Note, &s.Act, &s.About)
 	s.At = sqldb.Time(at)
 	return s, err
 }
@@ -227,6 +233,14 @@ func (s *Store) Trace(ctx context.Context, id string) ([]alerts.Step, error) {
 func nullTime(t time.Time) any {
 	if t.IsZero() {
 		return nil
+	}
+	return sqldb.Micros(t)
+}
+
+// zeroTime is a time in a column that is never NULL; 0 is none.
+func zeroTime(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
 	return sqldb.Micros(t)
 }

@@ -58,6 +58,7 @@ type app struct {
 	db       *sqldb.DB
 	cameras  *inventorysql.Store
 	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
+	routes   *alerts.Routes
 	engine   *alerts.Engine
 	ledger   *alertsql.Store
 	keeper   *audit.Keeper
@@ -255,10 +256,16 @@ func (a *app) openAlerts(ctx context.Context) error {
 		info.Severity = severity
 		kinds[kind] = info
 	}
+	if a.routes, err = readRoutes(a.cfg); err != nil {
+		return err
+	}
+	for _, hole := range a.routes.Holes(a.wanted.Load().Grid) {
+		a.log.Warn("leads without an owner", "hole", hole.String())
+	}
 	a.hub = wall.NewHub(a.part("hub"))
 	a.engine, err = alerts.New(alerts.Options{
 		Store: store, Inventory: func() inventory.Snapshot { return *a.wanted.Load() }, Pictures: pictures, Kinds: kinds, Outbox: a.outbox,
-		CanaryCamera: canaryID, Changed: a.hub.Lead, Log: a.part("alerts"), Registerer: a.registry,
+		CanaryCamera: canaryID, Changed: a.hub.Lead, Routes: a.routes, Log: a.part("alerts"), Registerer: a.registry,
 	})
 	if err == nil && a.canary != nil {
 		a.canary.settle = a.settleCanary
@@ -417,16 +424,12 @@ func (a *app) openWall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	departments := make([]wall.Department, 0, len(a.cfg.Departments))
-	for _, d := range a.cfg.Departments {
-		departments = append(departments, wall.Department{ID: d.ID, NameZH: d.Name.ZH, NameEN: d.Name.EN})
-	}
 	a.wall, err = wall.New(wall.Options{
 		Desk: a.engine, Journal: a.engine, Chain: a.ledger, AuditKey: auditKey, Fleet: a.manager, Importer: a.importer, Accounts: a.accounts, Hub: a.hub, Stills: a.pool,
 		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
-		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Departments: departments,
+		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Routes: a.routes,
 		Secure: a.tls != nil, Log: a.part("wall"), Registerer: a.registry,
 	})
 	return err
@@ -460,6 +463,8 @@ func (a *app) Run(ctx context.Context) error {
 		{"streams", a.manager.Run},
 		{"detect", a.pool.Run},
 		{"outbox", a.outbox.Run},
+		{"clocks", a.engine.Run},
+		{"faults", a.watchFaults},
 	}
 	if a.canary != nil {
 		stages = append(stages, stage{"canary", a.canary.Run})
@@ -493,7 +498,7 @@ func (a *app) reconcile(ctx context.Context) error {
 			// The patrol goes on: what a watch begins anew joins what runs.
 			a.log.Error("the record does not say which conditions run", "error", err)
 		}
-		a.pool.Reconcile(a.watchConfigs(snapshot, running))
+		a.pool.Reconcile(a.watchConfigs(snapshot, slices.DeleteFunc(running, ofCameraFault)))
 		a.manager.Reconcile(snapshot)
 		if err := a.endOrphans(ctx, snapshot); err != nil {
 			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
@@ -510,6 +515,7 @@ func (a *app) endOrphans(ctx context.Context, s inventory.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	running = slices.DeleteFunc(running, ofCameraFault)
 	patrolled := make(map[string]bool, len(s.Cameras))
 	for _, c := range s.Cameras {
 		patrolled[c.ID] = !c.Disabled

@@ -164,7 +164,7 @@ func (c *canary) Run(ctx context.Context) error {
 
 // take is told of every lead that reaches the canary's desk.
 func (c *canary) take(ctx context.Context, e alerts.Event) {
-	if e.Type != alerts.EventType(alerts.LeadRaised) {
+	if e.Type != alerts.EventType(string(alerts.LeadRaised)) {
 		return
 	}
 	now := time.Now()

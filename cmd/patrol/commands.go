@@ -329,7 +329,7 @@ func newLead() *cobra.Command {
 			return printLead(cmd.OutOrStdout(), d)
 		},
 	}
-	return group("lead", "Look at leads and move them", &f, list, show,
+	return group("lead", "Look at leads and move them", &f, list, show, newLeadStats(&f),
 		transition(&f, "accept", "Accept a lead", alerts.LeadAccepted),
 		transition(&f, "reject", "Reject a lead, with a reason", alerts.LeadRejected),
 		transition(&f, "close", "Close a lead, with a reason", alerts.LeadClosed))
@@ -348,9 +348,18 @@ func printLead(w io.Writer, d wall.LeadDetail) error {
 		fmt.Fprintf(w, ", ended %s", l.EndedAt.Format(time.RFC3339))
 	}
 	fmt.Fprintln(w)
-	rows := [][]string{{"AT", "BY", "FROM", "TO", "REASON", "NOTE"}}
+	if l.Owner != "" {
+		fmt.Fprintf(w, "owner %s\n", l.Owner)
+	}
+	for _, c := range l.Clocks {
+		fmt.Fprintf(w, "%s is due %s\n", strings.TrimSpace(string(c.Stage)+" "+c.Order), c.DueAt.Format(time.RFC3339))
+	}
+	for _, o := range l.Orders {
+		fmt.Fprintf(w, "order %s  %s (%s)  %s  %s\n", o.ID, o.Department, o.Part, o.State, o.Feedback)
+	}
+	rows := [][]string{{"AT", "BY", "WHAT", "OF", "REASON", "NOTE"}}
 	for _, s := range d.Trace {
-		rows = append(rows, []string{s.At.Format(time.RFC3339), s.By, string(s.From), string(s.To), s.Reason, s.Note})
+		rows = append(rows, []string{s.At.Format(time.RFC3339), s.By, s.Name(), s.About, s.Reason, s.Note})
 	}
 	return table(w, rows)
 }

@@ -42,13 +42,14 @@ type Config struct {
 	Metrics  MetricsConfig  `yaml:"metrics"`
 	Key      SecretRef      `yaml:"key"`
 	// Templates is a file of vendors' stream addresses.
-	Templates   string       `yaml:"templates"`
-	Patrol      PatrolConfig `yaml:"patrol"`
-	Detect      DetectConfig `yaml:"detect"`
-	Canary      CanaryConfig `yaml:"canary"`
-	Severity    Severities   `yaml:"severity"`
-	Departments []Department `yaml:"departments"`
-	Sinks       []SinkConfig `yaml:"sinks"`
+	Templates string       `yaml:"templates"`
+	Patrol    PatrolConfig `yaml:"patrol"`
+	Detect    DetectConfig `yaml:"detect"`
+	Canary    CanaryConfig `yaml:"canary"`
+	Severity  Severities   `yaml:"severity"`
+	// Routes is a file of departments, routes and clocks; "" is the built-in one.
+	Routes string       `yaml:"routes"`
+	Sinks  []SinkConfig `yaml:"sinks"`
 }
 
 // SiteConfig says where the gateway stands.
@@ -123,18 +124,6 @@ type CanaryConfig struct {
 
 // Severities says how fast each kind of lead wants a person.
 type Severities map[detect.Kind]alerts.Severity
-
-// Department is who an order may go to.
-type Department struct {
-	ID   string `yaml:"id"`
-	Name Name   `yaml:"name"`
-}
-
-// Name is a name in both languages.
-type Name struct {
-	ZH string `yaml:"zh"`
-	EN string `yaml:"en"`
-}
 
 // SinkConfig is one dispatch desk.
 type SinkConfig struct {
@@ -229,12 +218,9 @@ func ParseConfig(b []byte) (Config, error) {
 	c := DefaultConfig()
 	// Lists are replaced, not merged element by element.
 	defaults := c
-	c.Departments, c.Sinks = nil, nil
+	c.Sinks = nil
 	if err := strictyaml.Unmarshal(b, &c); err != nil {
 		return Config{}, explainKeys(err, reflect.TypeFor[Config]())
-	}
-	if c.Departments == nil {
-		c.Departments = defaults.Departments
 	}
 	if c.Sinks == nil {
 		c.Sinks = defaults.Sinks
@@ -314,16 +300,9 @@ func (c Config) check() error {
 		bad("wall.url", "is required with sinks: the links to evidence that they get begin with it")
 	}
 	c.checkPatrol(bad)
-	seen := map[string]bool{}
-	for i, d := range c.Departments {
-		if d.ID == "" || seen[d.ID] {
-			bad(fmt.Sprintf("departments[%d].id", i), "every department needs an id of its own")
-		}
-		seen[d.ID] = true
-	}
 	for kind, s := range c.Severity {
-		if !slices.Contains(detect.Kinds(), kind) {
-			bad("severity", "no such kind %q (want one of %v)", kind, detect.Kinds())
+		if !slices.Contains(alerts.Kinds(), kind) {
+			bad("severity", "no such kind %q (want one of %v)", kind, alerts.Kinds())
 		}
 		if !slices.Contains([]alerts.Severity{alerts.SeverityHigh, alerts.SeverityMedium, alerts.SeverityLow}, s) {
 			bad("severity."+string(kind), "no such severity %q (want high, medium or low)", s)
@@ -410,8 +389,8 @@ func (c Config) checkSinks(bad func(key, format string, args ...any)) {
 			bad(key+".secrets", "at least one signing secret is required (${NAME} or file:PATH holding whsec_…)")
 		}
 		for _, t := range s.Transitions {
-			if !slices.Contains(alerts.LeadStates(), t) {
-				bad(key+".transitions", "no such lead state %q (want some of %v)", t, alerts.LeadStates())
+			if !slices.Contains(alerts.StepNames(), string(t)) {
+				bad(key+".transitions", "no step is named %q (want some of %v)", t, alerts.StepNames())
 			}
 		}
 	}

@@ -116,23 +116,7 @@ func newConfig() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		&cobra.Command{
-			Use: "validate FILE", Short: "Check a configuration file whole", Args: oneArg("FILE"),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				c, err := LoadConfig(args[0])
-				if err != nil {
-					return err
-				}
-				if err := c.resolveSecrets(); err != nil {
-					return fmt.Errorf("%s: %w", args[0], err)
-				}
-				if _, err := readPresets(c.Detect.Rules); err != nil {
-					return fmt.Errorf("%s: %w", args[0], err)
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid\n", args[0])
-				return err
-			},
-		},
+		newConfigValidate(),
 		&cobra.Command{
 			Use: "default", Short: "Print every key with its default", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,6 +125,7 @@ func newConfig() *cobra.Command {
 			},
 		},
 		newConfigPresets(),
+		newConfigRoutes(),
 	)
 	return cmd
 }

@@ -191,6 +191,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/handovers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes of shifts, newest first */
+        get: operations["list-handovers"];
+        put?: never;
+        /** Hand one's open leads over to who signs for them */
+        post: operations["offer-handover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/handovers/{id}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a shift over */
+        post: operations["sign-handover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inventory/export": {
         parameters: {
             query?: never;
@@ -287,6 +322,57 @@ export interface paths {
         get: operations["get-lead"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leads/{id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send orders to further departments */
+        post: operations["send-orders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leads/{id}/orders/{order}/transitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a department says of its order; with its present state it is feedback alone */
+        post: operations["transition-order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leads/{id}/owner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claim, release or take over a lead; 409 names who was first */
+        post: operations["claim-lead"];
         delete?: never;
         options?: never;
         head?: never;
@@ -448,6 +534,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Orders, newest first */
+        get: operations["list-orders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is to triage, the most urgent first; in a flood what is low is grouped */
+        get: operations["get-queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Departments, routes, and what has no owner */
+        get: operations["get-routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sources that are quieted now */
+        get: operations["list-shelves"];
+        put?: never;
+        /** Quiet a source for at most 8 hours */
+        post: operations["shelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shelves/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a shelf early */
+        post: operations["end-shelf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What came of the leads raised in a time, how long it took, and which rules are wrong most */
+        get: operations["get-statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -476,6 +665,40 @@ export interface paths {
         get: operations["stream"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was not shown as a lead of its own, with the rule, newest first */
+        get: operations["list-suppressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A lead comes back from another centre, or was handled there */
+        post: operations["answer-transfer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -688,6 +911,28 @@ export interface components {
             last_at?: string;
             ok: boolean;
         };
+        CellTally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            cell: string;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            name: string;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** Format: int64 */
+            rejected: number;
+        };
         Checkpoint: {
             /** Format: date-time */
             at: string;
@@ -696,6 +941,22 @@ export interface components {
             /** Format: int64 */
             seq: number;
             signature: string;
+        };
+        ClaimRequest: {
+            /** @enum {string} */
+            act: "claimed" | "released" | "taken_over";
+            /** @description taking over demands one */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description the version that the person saw
+             */
+            version: number;
+        };
+        ConditionKey: {
+            camera: string;
+            rule: string;
+            zone: string;
         };
         CoverageReport: {
             /**
@@ -752,9 +1013,45 @@ export interface components {
             watched: number;
         };
         Department: {
+            /** @description another centre that leads are transferred to */
+            centre?: boolean;
             id: string;
             name_en: string;
             name_zh: string;
+        };
+        DepartmentTally: {
+            acknowledge: components["schemas"]["Spread"];
+            department: string;
+            /** Format: int64 */
+            done: number;
+            finish: components["schemas"]["Spread"];
+            /** Format: int64 */
+            orders: number;
+            /** Format: int64 */
+            returned: number;
+        };
+        DueClock: {
+            /** Format: date-time */
+            due_at: string;
+            order?: string;
+            /** @enum {string} */
+            stage: "triage" | "dispatch" | "acknowledge" | "arrive" | "resolve";
+        };
+        DutyDepartment: {
+            above?: string;
+            cells?: string[];
+            centre?: boolean;
+            desks?: components["schemas"]["DutyDesk"][];
+            hours?: string[];
+            id: string;
+            level?: string;
+            name: components["schemas"]["Text"];
+            service?: string;
+        };
+        DutyDesk: {
+            hours?: string[];
+            name: string;
+            phone?: string;
         };
         Evidence: {
             boxes?: components["schemas"]["Box"][];
@@ -815,11 +1112,55 @@ export interface components {
             level: "city" | "town" | "cell" | "subcell";
             name: string;
         };
+        Group: {
+            cell?: components["schemas"]["GridRef"];
+            /** Format: int64 */
+            count: number;
+            /** @enum {string} */
+            kind: "intrusion" | "fire_lane_blocked" | "illegal_parking" | "crowd" | "object_left" | "object_taken" | "fire" | "smoke" | "standstill" | "water_edge" | "camera_fault";
+            leads: string[];
+            /** Format: date-time */
+            oldest: string;
+            /** @enum {string} */
+            severity: "high" | "medium" | "low";
+        };
+        Handover: {
+            from: string;
+            id: string;
+            leads: components["schemas"]["HandoverLead"][];
+            note?: string;
+            /** Format: date-time */
+            offered_at: string;
+            /** Format: date-time */
+            taken_at?: string;
+            to?: string;
+        };
+        HandoverLead: {
+            id: string;
+            /** Format: int64 */
+            number: number;
+            /** @enum {string} */
+            state: "raised" | "accepted" | "rejected" | "merged" | "expired" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
+        };
+        HandoverList: {
+            handovers: components["schemas"]["Handover"][];
+        };
+        HandoverRequest: {
+            /** @description what the next shift has to know */
+            note?: string;
+        };
         Head: {
             hash: string;
             node: string;
             /** Format: int64 */
             seq: number;
+        };
+        Hole: {
+            cells: string[];
+            hours: string[];
+            kinds: string[];
+            whole: boolean;
+            why: string;
         };
         ImportReject: {
             column?: string;
@@ -858,15 +1199,19 @@ export interface components {
             canary?: boolean;
             /** Format: date-time */
             changed_at: string;
+            clocks: components["schemas"]["DueClock"][];
             /** Format: date-time */
             ended_at?: string;
             evidence: components["schemas"]["Evidence"][];
             grid: components["schemas"]["GridRef"][];
             id: string;
             /** @enum {string} */
-            kind: "intrusion" | "fire_lane_blocked" | "illegal_parking" | "crowd" | "object_left" | "object_taken" | "fire" | "smoke" | "standstill" | "water_edge";
+            kind: "intrusion" | "fire_lane_blocked" | "illegal_parking" | "crowd" | "object_left" | "object_taken" | "fire" | "smoke" | "standstill" | "water_edge" | "camera_fault";
             /** Format: date-time */
             last_seen_at: string;
+            /** Format: int64 */
+            level?: number;
+            merged_into?: string;
             /** Format: int64 */
             number: number;
             orders: components["schemas"]["Order"][];
@@ -876,17 +1221,33 @@ export interface components {
             rule: components["schemas"]["RuleRef"];
             /** @enum {string} */
             severity: "high" | "medium" | "low";
+            /** Format: date-time */
+            since?: string;
             /** @enum {string} */
             state: "raised" | "accepted" | "rejected" | "merged" | "expired" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
             summary: components["schemas"]["Text"];
+            supervised?: boolean;
+            transfer?: components["schemas"]["Transfer"];
             /** Format: int64 */
             version: number;
             zone: components["schemas"]["ZoneRef"];
         };
+        LeadCamera: {
+            camera: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            until?: string;
+        };
         LeadDetail: {
-            allowed: ("raised" | "accepted" | "rejected" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened")[];
+            allowed: ("raised" | "accepted" | "rejected" | "merged" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened")[];
             camera?: components["schemas"]["CameraView"];
+            /** @description those of a lead about cameras that fail */
+            cameras: components["schemas"]["LeadCamera"][];
             lead: components["schemas"]["Lead"];
+            /** @description the leads that were merged into this one, with their pictures and orders */
+            merged: components["schemas"]["Lead"][];
+            proposal: components["schemas"]["Proposal"];
             /** @description oldest first */
             trace: components["schemas"]["Step"][];
         };
@@ -894,6 +1255,10 @@ export interface components {
             leads: components["schemas"]["Lead"][];
             /** @description cursor of the next page */
             next?: string;
+        };
+        LeadOrder: {
+            lead: components["schemas"]["Lead"];
+            order: components["schemas"]["Order"];
         };
         LoginRequest: {
             password: string;
@@ -964,11 +1329,42 @@ export interface components {
             /** Format: date-time */
             changed_at: string;
             department: string;
+            feedback?: string;
             id: string;
+            /** @enum {string} */
+            part: "lead" | "joint" | "copy";
+            reason?: string;
+            /** Format: int64 */
+            round: number;
             /** Format: date-time */
             sent_at: string;
             /** @enum {string} */
             state: "sent" | "acknowledged" | "on_scene" | "done" | "returned";
+        };
+        OrderChange: {
+            /** @description feedback */
+            note?: string;
+            /** @description returning demands one, such as not_ours */
+            reason?: string;
+            /** @enum {string} */
+            to: "sent" | "acknowledged" | "on_scene" | "done" | "returned";
+        };
+        OrderList: {
+            /** @description cursor of the next page */
+            next?: string;
+            orders: components["schemas"]["LeadOrder"][];
+        };
+        OrdersRequest: {
+            /** @description who is told alone */
+            copies?: string[];
+            /** @description the first one leads when nobody else does */
+            departments?: string[];
+            note?: string;
+            /**
+             * Format: int64
+             * @description the version that the person saw
+             */
+            version: number;
         };
         PasswordRequest: {
             new: string;
@@ -989,6 +1385,21 @@ export interface components {
             type: string;
             /** Format: int64 */
             version?: number;
+        };
+        Proposal: {
+            copies: string[];
+            joint: string[];
+            lead?: string;
+            route?: string;
+            why: string;
+        };
+        Queue: {
+            flood: boolean;
+            groups: components["schemas"]["Group"][];
+            /** Format: int64 */
+            recent: number;
+            /** Format: int64 */
+            total: number;
         };
         ReasonCode: {
             code: string;
@@ -1013,6 +1424,22 @@ export interface components {
         };
         RevisionList: {
             revisions: components["schemas"]["Revision"][];
+        };
+        Route: {
+            cells?: string[];
+            copies?: string[];
+            hours?: string[];
+            joint?: string[];
+            kinds?: string[];
+            lead: string;
+            name: string;
+        };
+        RouteBook: {
+            departments: components["schemas"]["DutyDepartment"][];
+            /** @description kinds, first-level cells and hours of the week without an owner */
+            holes: components["schemas"]["Hole"][];
+            /** @description in the order in which they are tried */
+            routes: components["schemas"]["Route"][];
         };
         Row: {
             action: string;
@@ -1042,6 +1469,33 @@ export interface components {
             id: string;
             /** Format: int64 */
             version: number;
+        };
+        RuleTally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            camera: string;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** @description of the rejections */
+            reasons: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            rejected: number;
+            rule: string;
+            shelve: boolean;
         };
         Ruler: {
             /** Format: double */
@@ -1086,10 +1540,48 @@ export interface components {
             /** Format: int64 */
             standing: number;
         };
+        Shelf: {
+            by: string;
+            camera?: string;
+            ended_by?: string;
+            /** Format: date-time */
+            from: string;
+            id: string;
+            kind?: string;
+            reason: string;
+            rule?: string;
+            /** Format: date-time */
+            to: string;
+            zone?: string;
+        };
+        ShelfList: {
+            shelves: components["schemas"]["Shelf"][];
+        };
+        ShelfRequest: {
+            camera?: string;
+            kind?: string;
+            reason: string;
+            /** @description at least a camera or a rule is named */
+            rule?: string;
+            /**
+             * Format: date-time
+             * @description at most 8 hours from now
+             */
+            to: string;
+            zone?: string;
+        };
         Site: {
             name: string;
             /** @example Asia/Shanghai */
             time_zone: string;
+        };
+        Spread: {
+            /** Format: int64 */
+            count: number;
+            /** Format: double */
+            p50_seconds: number;
+            /** Format: double */
+            p95_seconds: number;
         };
         Standing: {
             box: components["schemas"]["Box"];
@@ -1097,6 +1589,29 @@ export interface components {
             /** Format: date-time */
             first: string;
             seen: boolean;
+        };
+        Statistics: {
+            /** @description clocks that ran out, by stage */
+            breaches: {
+                [key: string]: number;
+            };
+            /** @description by first-level cell, the most leads first */
+            cells: components["schemas"]["CellTally"][];
+            /** @description the most orders first */
+            departments: components["schemas"]["DepartmentTally"][];
+            /** Format: date-time */
+            from: string;
+            noisiest: components["schemas"]["RuleTally"][];
+            stages: {
+                [key: string]: components["schemas"]["Spread"];
+            };
+            /** @description conditions that were not shown as a lead of their own, by rule */
+            suppressed: {
+                [key: string]: number;
+            };
+            /** Format: date-time */
+            to: string;
+            total: components["schemas"]["Tally"];
         };
         Stats: {
             /** @description by state */
@@ -1116,6 +1631,9 @@ export interface components {
             raised_today: number;
         };
         Step: {
+            about?: string;
+            /** @enum {string} */
+            act: "moved" | "claimed" | "released" | "taken_over" | "handed_over" | "joined" | "parted" | "ordered" | "order_acknowledged" | "order_on_scene" | "order_done" | "order_returned" | "feedback" | "reminded" | "breached" | "escalated" | "supervised";
             /** Format: date-time */
             at: string;
             by: string;
@@ -1127,6 +1645,45 @@ export interface components {
             to: "raised" | "accepted" | "rejected" | "merged" | "expired" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
             /** Format: int64 */
             version: number;
+        };
+        Suppression: {
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            began_at: string;
+            /** @enum {string} */
+            by: "shadow" | "quarantine" | "shelved" | "disarmed" | "chatter" | "cool_down" | "neighbour";
+            detail?: string;
+            id: string;
+            /** @enum {string} */
+            kind: "intrusion" | "fire_lane_blocked" | "illegal_parking" | "crowd" | "object_left" | "object_taken" | "fire" | "smoke" | "standstill" | "water_edge" | "camera_fault";
+            lead?: string;
+            source: components["schemas"]["ConditionKey"];
+        };
+        SuppressionList: {
+            /** @description cursor of the next page */
+            next?: string;
+            suppressions: components["schemas"]["Suppression"][];
+        };
+        Tally: {
+            /**
+             * Format: int64
+             * @description somebody took it up
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description resolved or closed
+             */
+            handled: number;
+            /** Format: double */
+            precision?: number;
+            /** Format: int64 */
+            raised: number;
+            /** Format: double */
+            rate?: number;
+            /** Format: int64 */
+            rejected: number;
         };
         Text: {
             en: string;
@@ -1178,14 +1735,34 @@ export interface components {
             /** @description what it is for */
             label: string;
         };
+        Transfer: {
+            /** Format: date-time */
+            at: string;
+            centre: string;
+            key: string;
+        };
+        TransferReply: {
+            note?: string;
+            /** @description closing demands one */
+            reason?: string;
+            /**
+             * @description accepted: it comes back; closed: it was handled there
+             * @enum {string}
+             */
+            to: "accepted" | "closed";
+        };
         TransitionRequest: {
-            /** @description who gets an order when to is dispatched */
+            /** @description who is told of the orders alone */
+            copies?: string[];
+            /** @description who gets an order when to is dispatched, the leading one first; or the centre when to is transferred */
             departments?: string[];
+            /** @description the open lead that it is merged into when to is merged */
+            into?: string;
             note?: string;
             /** @description a code or a short text; rejecting and closing demand one */
             reason?: string;
             /** @enum {string} */
-            to: "raised" | "accepted" | "rejected" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
+            to: "raised" | "accepted" | "rejected" | "merged" | "dispatched" | "acknowledged" | "resolved" | "transferred" | "closed" | "reopened";
             /**
              * Format: int64
              * @description the version that the person saw
@@ -1617,6 +2194,101 @@ export interface operations {
             };
         };
     };
+    "list-handovers": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandoverList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "offer-handover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandoverRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sign-handover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "export-inventory": {
         parameters: {
             query?: {
@@ -1766,6 +2438,8 @@ export interface operations {
                 /** @description a cell of any level */
                 cell?: string;
                 camera?: string;
+                /** @description who has it */
+                owner?: string;
                 /** @description true: the gateway's own test leads instead */
                 canary?: boolean;
                 limit?: number;
@@ -1816,6 +2490,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LeadDetail"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "send-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrdersRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lead"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "transition-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lead"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "claim-lead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lead"];
                 };
             };
             /** @description Error */
@@ -2173,6 +2953,227 @@ export interface operations {
             };
         };
     };
+    "list-orders": {
+        parameters: {
+            query?: {
+                department?: string;
+                /** @description one or more order states, separated by commas */
+                state?: string;
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteBook"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-shelves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShelfList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shelve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShelfRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shelf"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "end-shelf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shelf"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-statistics": {
+        parameters: {
+            query?: {
+                /** @description default 7 days before to */
+                from?: string;
+                /** @description default now; at most 366 days after from */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-stats": {
         parameters: {
             query?: never;
@@ -2223,6 +3224,78 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-suppressions": {
+        parameters: {
+            query?: {
+                /** @description the rule that kept them back */
+                by?: string;
+                camera?: string;
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "answer-transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the transfer's key */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferReply"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lead"];
                 };
             };
             /** @description Error */

@@ -51,7 +51,11 @@ describe('the words of the gateway', () => {
   const go = (file: string) => readFileSync(`../../${file}`, 'utf8')
   it.each([
     ['leadState', 'alerts/lead.go', /LeadState = "(\w+)"/g, 11],
-    ['orderState', 'alerts/lead.go', /OrderState = "(\w+)"/g, 5],
+    ['orderState', 'alerts/order.go', /OrderState = "(\w+)"/g, 5],
+    ['part', 'alerts/order.go', /Part = "(\w+)"/g, 3],
+    ['act', 'alerts/act.go', /Act = "(\w+)"/g, 17],
+    ['stage', 'alerts/clock.go', /Stage = "(\w+)"/g, 5],
+    ['kind', 'alerts/kinds.go', /detect\.Kind = "(\w+)"/g, 1],
     ['severity', 'alerts/lead.go', /Severity = "(\w+)"/g, 3],
     ['cameraState', 'streams/status.go', /State = "(\w+)"/g, 5],
     ['cameraReason', 'streams/status.go', /\sReason = "(\w+)"/g, 19],

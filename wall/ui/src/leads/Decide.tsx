@@ -7,6 +7,7 @@ import { useMe } from '../session'
 import { Sheet } from '../ui/Sheet'
 import type { Offer } from './actions'
 import type { Request } from './desk'
+import { useLead } from './useLead'
 
 type Props = { offer: Offer; lead: Lead; onDecide: (r: Request) => void; onClose: () => void }
 
@@ -66,20 +67,28 @@ function Reasons({ reasons, onDecide, onClose }: Props & { reasons: Code[] }) {
   )
 }
 
-function Departments({ onDecide, onClose }: Props) {
+/** Departments are ticked as the routes propose; the officer decides. */
+function Departments({ lead, onDecide, onClose }: Props) {
   const { t } = useWords()
   const me = useMe()
-  const all = me.departments
-  const [chosen, setChosen] = useState<string[]>([])
+  const proposal = useLead(lead.id).detail?.proposal
+  const proposed = proposal?.lead ? [proposal.lead, ...proposal.joint] : []
+  const first = (id: string) => { const i = proposed.indexOf(id); return i < 0 ? proposed.length : i }
+  const all = me.departments.toSorted((a, b) => first(a.id) - first(b.id))
+  const [changed, setChosen] = useState<string[]>()
+  const chosen = changed ?? proposed
   const [note, setNote] = useState('')
   const toggle = (id: string | undefined) => {
-    if (id) setChosen((c) => c.includes(id) ? c.filter((x) => x !== id) : [...c, id])
+    if (id) setChosen(chosen.includes(id) ? chosen.filter((x) => x !== id) : [...chosen, id])
   }
   useDigits((i) => toggle(all[i]?.id))
   return (
     <form onSubmit={(e) => {
       e.preventDefault()
-      if (chosen.length > 0) onDecide({ departments: chosen, note: note.trim() || undefined })
+      if (chosen.length > 0) {
+        // Who does the work needs no copy.
+        onDecide({ departments: chosen, copies: proposal?.copies.filter((c) => !chosen.includes(c)), note: note.trim() || undefined })
+      }
     }}>
       <p className="muted">{t('decide.departmentsHint')}</p>
       <ol className="choices">

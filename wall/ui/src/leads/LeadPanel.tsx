@@ -1,6 +1,6 @@
 import { Link } from 'wouter'
 import { evidenceURL, Problem } from '../api/client'
-import type { CameraView, Evidence, Lead, Step } from '../api/types'
+import type { CameraView, Evidence, Lead, LeadDetail, Step } from '../api/types'
 import { said } from '../i18n'
 import { departmentName, reasonWords, useWords } from '../i18n/words'
 import { useLive } from '../live/hooks'
@@ -9,6 +9,9 @@ import { Age, Clock } from '../ui/Age'
 import { SeverityMark } from '../ui/Icons'
 import { Picture } from '../ui/Picture'
 import type { Offer } from './actions'
+import { Clocks } from './Clocks'
+import { Orders } from './Orders'
+import { Owner } from './Owner'
 import { cellPath } from './place'
 import { useLead } from './useLead'
 
@@ -49,7 +52,9 @@ export function LeadPanel(p: Props) {
       </div>
       <div className="lead-rail">
         <Facts lead={lead} camera={detail?.camera} />
+        <Clocks lead={lead} />
         <Orders lead={lead} />
+        <Merged detail={detail} />
         <Trace steps={detail?.trace ?? []} />
       </div>
     </article>
@@ -145,7 +150,8 @@ function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
         <dd><Clock at={lead.began_at} /></dd>
         <dt>{t('lead.raised')}</dt>
         <dd><Clock at={lead.raised_at} /></dd>
-        {lead.owner && <><dt>{t('lead.owner')}</dt><dd>{lead.owner}</dd></>}
+        <dt>{t('lead.owner')}</dt>
+        <dd><Owner lead={lead} /></dd>
         <dt>{t('lead.rule')}</dt>
         <dd className="muted">{lead.rule.id} v{lead.rule.version}</dd>
       </dl>
@@ -153,32 +159,37 @@ function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
   )
 }
 
-function Orders({ lead }: { lead: Lead }) {
-  const { t, orderState } = useWords()
-  const me = useMe()
-  if (lead.orders.length === 0) return null
+function Merged({ detail }: { detail?: LeadDetail }) {
+  const { t, kind } = useWords()
+  const failing = detail?.cameras.filter((c) => !c.until) ?? []
+  if (!detail || detail.merged.length === 0 && failing.length === 0) return null
   return (
     <section className="card">
-      <h2>{t('lead.orders')}</h2>
-      <ul className="orders">
-        {lead.orders.map((o) => (
-          <li key={o.id}><b>{departmentName(me, o.department)}</b><span className="tag">{orderState(o.state)}</span><Clock at={o.changed_at} /></li>
+      {detail.merged.length > 0 && <h2>{t('lead.merged')}</h2>}
+      <ul>
+        {detail.merged.map((m) => (
+          <li key={m.id}><Link href={`/leads/${encodeURIComponent(m.id)}`}>#{m.number} {kind(m.kind)}</Link> {m.camera.name} <Clock at={m.raised_at} /></li>
         ))}
+      </ul>
+      {failing.length > 0 && <h2>{t('lead.cameras')} <span className="num">{failing.length}</span></h2>}
+      <ul className="failing">
+        {failing.map((c) => <li key={c.camera}><Link href={`/cameras/${encodeURIComponent(c.camera)}`}>{c.camera}</Link></li>)}
       </ul>
     </section>
   )
 }
 
 function Trace({ steps }: { steps: Step[] }) {
-  const { t, leadState, reason } = useWords()
+  const { t, leadState, reason, act, stage } = useWords()
   const me = useMe()
+  const about = (s: Step) => s.act.startsWith('order_') || s.act === 'feedback' ? departmentName(me, s.about ?? '') : stage(s.about ?? '')
   return (
     <section className="card">
       <h2>{t('lead.trace')}</h2>
       <ol className="trace">
         {steps.toReversed().map((s) => (
           <li key={s.version}>
-            <div><b>{leadState(s.to)}</b> <span className="muted">{s.by === 'system' ? t('lead.system') : s.by}</span> <Clock at={s.at} /></div>
+            <div><b>{s.act === 'moved' ? leadState(s.to) : act(s.act)}</b> {s.act !== 'moved' && s.about && <span>{about(s)}</span>} <span className="muted">{s.by === 'system' ? t('lead.system') : s.by}</span> <Clock at={s.at} /></div>
             {s.reason && <div>{reason(reasonWords(me, s.reason))}</div>}
             {s.note && <div className="muted">{s.note}</div>}
           </li>

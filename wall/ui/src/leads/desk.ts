@@ -41,7 +41,7 @@ export function lapse(u: Undo) {
 }
 
 /** Request is what a person asks of a lead besides its new state. */
-export type Request = Pick<Transition, 'reason' | 'note' | 'departments'>
+export type Request = Pick<Transition, 'reason' | 'note' | 'departments' | 'copies'>
 
 /** useDesk returns the two things an officer can do: move a lead, and take the last triage back. */
 export function useDesk() {

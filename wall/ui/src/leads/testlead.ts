@@ -7,7 +7,7 @@ export function testLead(n: number, change: Partial<Lead> = {}): Lead {
     summary: { zh: '围挡内有活动', en: 'Something moves inside the fence' }, rule: { id: 'intrusion', version: 1 },
     camera: { id: `cam-${n}`, name: `South gate ${n}`, lat: 0, lon: 0 }, zone: { id: 'z', name: 'Fence', kind: 'closed_area' },
     grid: [{ id: 'c', level: 'city', name: 'City' }, { id: 't', level: 'town', name: 'Southtown' }],
-    evidence: [], orders: [], raised_at: '2026-01-01T00:00:00Z', changed_at: '2026-01-01T00:00:00Z',
+    evidence: [], orders: [], clocks: [], raised_at: '2026-01-01T00:00:00Z', changed_at: '2026-01-01T00:00:00Z',
     began_at: '2026-01-01T00:00:00Z', last_seen_at: '2026-01-01T00:00:00Z', ...change,
   }
 }
