@@ -14,7 +14,7 @@ var (
 // Tunables of the rules that no administrator needs.
 const (
 	clearSamples  = 2                // samples in a row without it: it is over,
-	faintSamples  = 4                // or so many where it never scored faintScore:
+	faintClear    = 15 * time.Second // and so long where it never scored faintScore:
 	faintScore    = 0.9              // what is faint is missed now and then
 	continueEvery = 30 * time.Second // between continue findings
 	betterAfter   = 10 * time.Second // unless the picture got so much better
@@ -420,12 +420,12 @@ func (m memory) clear(e evidence) (memory, verdict) {
 	if m.Unknown {
 		m.Unknown, m.Seen = false, e.now
 	}
-	least := clearSamples
+	least := e.params.Clear
 	if m.Best < faintScore {
-		least = faintSamples
+		least = max(least, faintClear)
 	}
 	m.Clear++
-	if m.Clear < least || e.now.Sub(m.Seen) < e.params.Clear {
+	if m.Clear < clearSamples || e.now.Sub(m.Seen) < least {
 		return m, wait
 	}
 	return m.end(e, reasonClear)
