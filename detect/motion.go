@@ -115,10 +115,11 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			ratio = unknownRatio
 		}
 		strength := w.strength(s, x, b.pixels(m.labels, g.w))
+		if !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels) {
+			continue
+		}
 		edge := g.edge(s, x, m.labels, b)
 		switch {
-		case !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels):
-			continue
 		case edge < fadedEdge && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
 			w.fade(b, m.labels)
 			m.faded = append(m.faded, b)
