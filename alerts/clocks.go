@@ -87,9 +87,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		<-ctx.Done() // no clock ever runs
 		return nil
 	}
-	sleep := time.NewTimer(0)
-	defer sleep.Stop()
 	run := clockRun{e: e}
+	sleep := time.NewTimer(run.tick(ctx))
+	defer sleep.Stop()
 	for {
 		select {
 		case <-ctx.Done():

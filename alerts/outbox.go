@@ -217,7 +217,7 @@ type recorded struct {
 }
 
 func (q *queue) run(ctx context.Context) {
-	sleep := time.NewTimer(0)
+	sleep := time.NewTimer(idle)
 	defer sleep.Stop()
 	for {
 		pause := idle

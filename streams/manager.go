@@ -385,7 +385,7 @@ func (m *Manager) turn() time.Duration {
 		n := max(1, m.ledger.sessions.Load())
 		m.step = min(time.Duration(float64(time.Second)/m.o.TeardownRate), m.o.TeardownWithin/time.Duration(n))
 	})
-	return time.Duration(m.turns.Add(1)-1) * m.step
+	return time.Duration(m.turns.Add(1)) * m.step
 }
 
 // Report takes what became of a sample: it makes a camera degraded, or online

@@ -195,7 +195,7 @@ func (v *visit) run(ctx context.Context, s Session) error {
 	}
 	v.l.mu.Unlock()
 	v.mu.Lock()
-	watch := time.AfterFunc(0, func() { v.look(s) })
+	watch := time.AfterFunc(atOnce, func() { v.look(s) })
 	v.watch.Store(watch)
 	v.mu.Unlock()
 
@@ -244,10 +244,15 @@ func (v *visit) outcome(err error) error {
 	}
 }
 
+// atOnce is the shortest wait that is one. A timer that is due when it is set
+// runs in its setter's place in a synctest bubble, and the race detector of
+// Go 1.26 crashes when two setters do so at once (they share one context).
+const atOnce = 1
+
 // nudge makes the watch look at once. It may be called from a callback.
 func (v *visit) nudge() {
 	if t := v.watch.Load(); t != nil {
-		t.Reset(0)
+		t.Reset(atOnce)
 	}
 }
 

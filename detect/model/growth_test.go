@@ -3,9 +3,6 @@
 package model_test
 
 import (
-	"fmt"
-	"os"
-	"runtime/debug"
 	"testing"
 
 	"videopatrol/detect"
@@ -35,7 +32,7 @@ func TestNoGrowth(t *testing.T) {
 	for _, b := range backends(t) {
 		t.Run(b.Name(), func(t *testing.T) {
 			mats := matCount()
-			failures, warm := 0, 0.0
+			failures, warm := 0, 0
 			for round := range 100 {
 				s, err := b.Open(good)
 				if err != nil {
@@ -67,13 +64,13 @@ func TestNoGrowth(t *testing.T) {
 					t.Fatal("a network of no layout is accepted") // New has closed the session
 				}
 				if round == 19 {
-					warm = resident(t)
+					warm = modeltest.CHeap()
 				}
 			}
-			grown := resident(t) - warm
-			t.Logf("%d errors; %.1f MiB more after 100 rounds than after 20", failures, grown)
-			if failures != 100*(4+50) || grown > 8 {
-				t.Errorf("%d errors, %.1f MiB more", failures, grown)
+			grown := modeltest.CHeap() - warm
+			t.Logf("%d errors; %d bytes more after 100 rounds than after 20", failures, grown)
+			if failures != 100*(4+50) || grown > 256<<10 {
+				t.Errorf("%d errors, %d bytes more", failures, grown)
 			}
 			if n := matCount(); n != mats {
 				t.Errorf("%d matrices, %d before", n, mats)
@@ -96,19 +93,4 @@ func (b *borrowed) Run() ([]model.Tensor, error) {
 		return nil, err
 	}
 	return b.see.Run()
-}
-
-// resident is the memory that the process has in use, in MiB.
-func resident(t *testing.T) float64 {
-	t.Helper()
-	debug.FreeOSMemory()
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Skip(err)
-	}
-	var size, pages float64
-	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
-		t.Fatal(err)
-	}
-	return pages * float64(os.Getpagesize()) / (1 << 20)
 }
