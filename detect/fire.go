@@ -112,6 +112,23 @@ func (s fireSight) withWitness(fire float64) fireSight {
 	return s
 }
 
+// doubtful tells whether a witness could make any difference to what is
+// believed.
+func (s fireSight) doubtful() bool {
+	return s.withWitness(1).Flame >= fireScore && s.withWitness(0).Flame < fireScore
+}
+
+// sureOf is the highest score of a class, 0 where it was not seen.
+func sureOf(all []Detection, class string) float64 {
+	sure := 0.0
+	for _, d := range all {
+		if d.Class == class {
+			sure = max(sure, d.Score)
+		}
+	}
+	return sure
+}
+
 // fireGrid lays cells over a zone.
 type fireGrid struct {
 	// x0 and y0 are where it begins, side how wide a cell is and step how far

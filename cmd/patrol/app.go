@@ -344,13 +344,12 @@ func (a *app) openStreams(ctx context.Context) error {
 	}
 	command := []string{self, "worker"}
 	var looked func(model.Counts)
-	if path := a.cfg.Detect.Model; path != "" {
-		f, err := model.Load(path)
-		if err != nil {
-			return fmt.Errorf("detect.model: %w (patrol model check tells more)", err)
-		}
-		a.log.Info("objects are looked for", "model", f.Manifest.Name, "file", path)
-		command = append(command, "--model", path, "--onnxruntime", a.cfg.Detect.ONNXRuntime)
+	models, err := a.models()
+	if err != nil {
+		return err
+	}
+	if len(models) > 0 {
+		command = append(command, models...)
 		looked = model.NewMetrics(a.registry).Add
 	}
 	a.pool, err = worker.New(worker.Options{
