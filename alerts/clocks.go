@@ -14,6 +14,8 @@ const (
 	clockMark = time.Minute
 	// clockBatch bounds the clocks that are looked at at a time.
 	clockBatch = 100
+	// expireAgain is how long a lead that may not expire yet is left alone.
+	expireAgain = 10 * time.Minute
 )
 
 // ClockRef names a clock of a lead.
@@ -201,22 +203,50 @@ func (e *Engine) strike(ctx context.Context, ref ClockRef) error {
 		if i < 0 {
 			return nil // stopped meanwhile
 		}
-		rule, ok := e.routes.clockRule(ch.lead, ref.Stage)
-		if !ok {
-			return ch.tx.StopClock(ctx, ch.lead.ID, ch.lead.Clocks[i]) // the rule is gone from the file
+		clock := ch.lead.Clocks[i]
+		if clock.Ladder == nil { // it started before clocks kept theirs
+			rule, ok := e.routes.clockRule(ch.lead, ref.Stage)
+			if !ok {
+				return ch.tx.StopClock(ctx, ch.lead.ID, clock)
+			}
+			clock.Ladder = rule.ladder()
 		}
 		now, offset := e.steady.now()
-		done, after, due := e.routes.due(rule, ch.lead.Clocks[i], now, offset)
+		done, after, due := e.routes.due(clock, now, offset)
+		if due && done.Act == ActMoved {
+			return ch.expire(ctx, i, now)
+		}
 		if err := ch.tx.SaveClock(ctx, ch.lead.ID, after); err != nil || !due {
 			return err
 		}
 		ch.lead.Clocks[i] = after
-		if done.act == ActSupervised {
+		if done.Act == ActSupervised {
 			ch.lead.Supervised = true
 		}
-		return ch.record(ctx, Step{By: System, Act: done.act, About: string(ref.Stage), Reason: done.to, Note: ch.lead.department(ref.Order)}, "", nil)
+		return ch.record(ctx, Step{By: System, Act: done.Act, About: string(ref.Stage), Reason: done.To, Note: ch.lead.department(ref.Order)}, "", nil)
 	})
 	return err
+}
+
+// ReasonUntriaged is why a lead expires: nobody has judged it in time.
+const ReasonUntriaged = "untriaged"
+
+// expire lets the lead expire, or looks again a while later when it may not
+// yet. The clock stays on its rung until then.
+func (ch *changing) expire(ctx context.Context, clock int, now time.Time) error {
+	running, err := ch.tx.PartsRunning(ctx, ch.lead.ID)
+	if err != nil {
+		return err
+	}
+	t := Transition{
+		Lead: ch.lead.ID, To: LeadExpired, By: System, Reason: ReasonUntriaged, Version: ch.lead.Version,
+	}
+	if running || Judge(ch.lead, ch.last, t, ch.tx.Now()) != nil {
+		c := &ch.lead.Clocks[clock]
+		c.NextAt = now.Add(expireAgain)
+		return ch.tx.SaveClock(ctx, ch.lead.ID, *c)
+	}
+	return ch.move(ctx, t)
 }
 
 // department is that of an order; "" when there is no such order.

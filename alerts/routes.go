@@ -152,7 +152,7 @@ var routesKeys = []string{
 	"hours", "desks", "phone", "centre", "kinds", "lead", "joint", "copies", "holidays", "workdays", "stage", "severities",
 	"within", "remind", "calendar", "escalate", "after", "to", "supervise", "cool_down", "chatter", "changes", "in",
 	"neighbours", "flood", "leads", "shadow", "quarantine",
-	"outages", "hold", "together", "share", "rule", "cameras", "for", "working",
+	"outages", "hold", "together", "share", "rule", "cameras", "for", "working", "expire",
 }
 
 // checkHours finds hours that cannot be read: the library would not say where

@@ -99,6 +99,7 @@ lead_clocks
 	due_at bigint NOT NULL
 	next_at bigint NOT NULL
 	rung bigint NOT NULL
+	ladder text COLLATE "C" NOT NULL DEFAULT 'null'::text
 	FOREIGN KEY (lead) REFERENCES leads(id) ON DELETE CASCADE
 	PRIMARY KEY (lead, stage, order_id)
 	CREATE INDEX lead_clocks_next ON public.lead_clocks USING btree (next_at, lead, stage, order_id) WHERE (next_at <> 0)

@@ -95,7 +95,7 @@ CREATE TABLE lead_clocks (
     started  INTEGER NOT NULL,
     due_at   INTEGER NOT NULL,
     next_at  INTEGER NOT NULL,
-    rung     INTEGER NOT NULL,
+    rung     INTEGER NOT NULL, ladder TEXT NOT NULL DEFAULT 'null',
     PRIMARY KEY (lead, stage, order_id)
 ) STRICT, WITHOUT ROWID
 

@@ -920,6 +920,11 @@ export interface components {
             cell: string;
             /**
              * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
+            /**
+             * Format: int64
              * @description resolved or closed
              */
             handled: number;
@@ -1479,6 +1484,11 @@ export interface components {
             camera: string;
             /**
              * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
+            /**
+             * Format: int64
              * @description resolved or closed
              */
             handled: number;
@@ -1671,6 +1681,11 @@ export interface components {
              * @description somebody took it up
              */
             accepted: number;
+            /**
+             * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
             /**
              * Format: int64
              * @description resolved or closed
