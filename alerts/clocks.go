@@ -27,7 +27,8 @@ type ClockRef struct {
 
 // setClocks lets those clocks run that the lead waits for, and stops others.
 func (e *Engine) setClocks(ctx context.Context, tx Tx, l *Lead) error {
-	if e.routes == nil || l.Canary {
+	routes := e.Routes()
+	if routes == nil || l.Canary {
 		return nil
 	}
 	if err := e.steady.resume(ctx, tx); err != nil {
@@ -47,11 +48,11 @@ func (e *Engine) setClocks(ctx context.Context, tx Tx, l *Lead) error {
 	}
 	_, offset := e.steady.now()
 	for _, w := range want {
-		rule, ok := e.routes.clockRule(*l, w.Stage)
+		rule, ok := routes.clockRule(*l, w.Stage)
 		if !ok || slices.ContainsFunc(kept, same(w)) {
 			continue
 		}
-		c := e.routes.start(rule, w, tx.Now(), offset)
+		c := routes.start(rule, w, tx.Now(), offset)
 		if err := tx.SaveClock(ctx, l.ID, c); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (e *Engine) wakeClocks() {
 // Run lets the clocks of leads run until ctx ends: it reminds, notes breaches
 // and escalates, each once, whatever is done to the wall clock meanwhile.
 func (e *Engine) Run(ctx context.Context) error {
-	if e.routes == nil {
+	if e.Routes() == nil {
 		<-ctx.Done() // no clock ever runs
 		return nil
 	}
@@ -203,16 +204,16 @@ func (e *Engine) strike(ctx context.Context, ref ClockRef) error {
 		if i < 0 {
 			return nil // stopped meanwhile
 		}
-		clock := ch.lead.Clocks[i]
+		routes, clock := e.Routes(), ch.lead.Clocks[i]
 		if clock.Ladder == nil { // it started before clocks kept theirs
-			rule, ok := e.routes.clockRule(ch.lead, ref.Stage)
+			rule, ok := routes.clockRule(ch.lead, ref.Stage)
 			if !ok {
 				return ch.tx.StopClock(ctx, ch.lead.ID, clock)
 			}
 			clock.Ladder = rule.ladder()
 		}
 		now, offset := e.steady.now()
-		done, after, due := e.routes.due(clock, now, offset)
+		done, after, due := routes.due(clock, now, offset)
 		if due && done.Act == ActMoved {
 			return ch.expire(ctx, i, now)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -92,6 +93,30 @@ func DefaultRoutes(zone *time.Location) *Routes {
 		panic("the built-in routes: " + err.Error()) // a test reads them too
 	}
 	return r
+}
+
+// Differences lists the parts of a site's file in which the routes differ from
+// others.
+func (r *Routes) Differences(from *Routes) []string {
+	a, b := *r, *from
+	var parts []string
+	for _, p := range []struct {
+		name string
+		a, b any
+	}{
+		{"departments", a.departments, b.departments},
+		{"posts", a.posts, b.posts},
+		{"routes", a.routes, b.routes},
+		{"calendar", a.calendar, b.calendar},
+		{"clocks", a.clocks, b.clocks},
+		{"quiet", a.quiet, b.quiet},
+		{"outages", a.outages, b.outages},
+	} {
+		if !reflect.DeepEqual(p.a, p.b) {
+			parts = append(parts, p.name)
+		}
+	}
+	return parts
 }
 
 // Departments lists every department.

@@ -240,7 +240,7 @@ func (s *Server) me(ctx context.Context, _ *struct{}) (*body[Me], error) {
 	who := callerOf(ctx)
 	return answer(Me{
 		User: user(Account{Name: who.Name, Role: who.Role}), Site: s.site, Now: s.now().UTC(),
-		Departments: orEmpty(s.departments), RejectReasons: orEmpty(s.rejectReasons), CloseReasons: orEmpty(s.closeReasons),
+		Departments: orEmpty(departmentsOf(s.duty())), RejectReasons: orEmpty(s.rejectReasons), CloseReasons: orEmpty(s.closeReasons),
 		Canary: s.canary(),
 	}, nil)
 }

@@ -170,7 +170,7 @@ func (s *Server) getQueue(ctx context.Context, _ *struct{}) (*body[alerts.Queue]
 		leads = append(leads, l)
 		return true
 	})
-	return answer(alerts.QueueOf(leads, s.now(), s.duty.Flood()), err)
+	return answer(alerts.QueueOf(leads, s.now(), s.duty().Flood()), err)
 }
 
 // DutyDepartment is a department with its roster.
@@ -184,12 +184,13 @@ type RouteBook struct {
 }
 
 func (s *Server) getRoutes(context.Context, *struct{}) (*body[RouteBook], error) {
-	book := RouteBook{Departments: []DutyDepartment{}, Routes: orEmpty(s.duty.List()), Holes: []alerts.Hole{}}
-	for _, d := range s.duty.Departments() {
+	duty := s.duty()
+	book := RouteBook{Departments: []DutyDepartment{}, Routes: orEmpty(duty.List()), Holes: []alerts.Hole{}}
+	for _, d := range duty.Departments() {
 		book.Departments = append(book.Departments, DutyDepartment(d))
 	}
-	if s.duty != nil {
-		book.Holes = orEmpty(s.duty.Holes(s.inventory().Grid))
+	if duty != nil {
+		book.Holes = orEmpty(duty.Holes(s.inventory().Grid))
 	}
 	return answer(book, nil)
 }

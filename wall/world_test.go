@@ -201,7 +201,7 @@ func (w *world) options() wall.Options {
 		Intervals: map[inventory.Tier]time.Duration{inventory.TierLow: time.Minute},
 		Page:      fstest.MapFS{"index.html": {Data: []byte("<!doctype html>页面")}, "assets/a-1.js": {Data: []byte("1")}, ".gitkeep": {}},
 		Site:      wall.Site{Name: "示范市", TimeZone: "Asia/Shanghai"},
-		Routes:    routes,
+		Routes:    func() *alerts.Routes { return routes },
 		Clock:     w.now,
 	}
 }

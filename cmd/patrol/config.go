@@ -421,7 +421,7 @@ func (c Config) resolveSecrets() error {
 // fixedDifferences lists the keys in which next differs from c and which
 // cannot change while the gateway runs.
 func (c Config) fixedDifferences(next Config) []string {
-	next.Log.Level = c.Log.Level
+	next.Log.Level, next.Routes = c.Log.Level, c.Routes
 	var keys []string
 	a, b := reflect.ValueOf(c), reflect.ValueOf(next)
 	for i := range a.NumField() {
