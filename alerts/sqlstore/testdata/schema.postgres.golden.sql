@@ -16,10 +16,15 @@ audit_checkpoints
 	hash bytea NOT NULL
 	at bigint NOT NULL
 	signature bytea NOT NULL
-	copied bigint NOT NULL
 	PRIMARY KEY (node, seq)
 	CREATE UNIQUE INDEX audit_checkpoints_pkey ON public.audit_checkpoints USING btree (node, seq)
-	CREATE INDEX audit_checkpoints_uncopied ON public.audit_checkpoints USING btree (node, seq) WHERE (copied = 0)
+
+audit_copies
+	node text COLLATE "C" NOT NULL
+	sink text COLLATE "C" NOT NULL
+	through bigint NOT NULL
+	PRIMARY KEY (node, sink)
+	CREATE UNIQUE INDEX audit_copies_pkey ON public.audit_copies USING btree (node, sink)
 
 audit_heads
 	node text COLLATE "C" NOT NULL
