@@ -16,11 +16,11 @@ type changing struct {
 	moves []moved
 }
 
-// moved is what metrics tell of a change: the state that a lead left and how
-// long it was in it, or the stage whose clock ran out.
+// moved is what metrics tell of a change: the state that a lead left, the one
+// that it came into, and how long it was in the first, or the stage whose clock ran out.
 type moved struct {
 	lead     Lead
-	from     LeadState
+	from, to LeadState
 	seconds  float64
 	breached Stage
 }
@@ -92,7 +92,7 @@ func (ch *changing) record(ctx context.Context, s Step, client string, orders []
 	l, tx := &ch.lead, ch.tx
 	s.Version, s.At, s.From = l.Version+1, tx.Now(), l.State
 	if s.Act == ActMoved {
-		ch.moves = append(ch.moves, moved{lead: *l, from: l.State, seconds: s.At.Sub(l.Since).Seconds()})
+		ch.moves = append(ch.moves, moved{lead: *l, from: l.State, to: s.To, seconds: s.At.Sub(l.Since).Seconds()})
 		l.State, l.Since = s.To, s.At
 	}
 	if s.Act == ActBreached {

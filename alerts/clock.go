@@ -39,6 +39,9 @@ type ClockRule struct {
 	Remind   time.Duration `yaml:"remind"`
 	Working  bool          `yaml:"working"`
 	Escalate []Escalation  `yaml:"escalate"`
+	// Expire is how long after its end a lead that nobody has judged expires,
+	// of the stage triage alone; 0: never. See Judge for which ones wait.
+	Expire time.Duration `yaml:"expire"`
 }
 
 // Escalation is who hears of a clock that ran out, and how long after.
@@ -58,32 +61,43 @@ type DueClock struct {
 	Order string `json:"order,omitempty"`
 
 	Started time.Time `json:"-"`
+	// Ladder is what happens while it runs, as the routes were when it started:
+	// a clock keeps it, whatever becomes of them.
+	Ladder []Rung `json:"-"`
 	// Rung is how many rungs of the ladder are done, NextAt when the next one
 	// is due; zero: there is none.
 	Rung   int       `json:"-"`
 	NextAt time.Time `json:"-"`
 }
 
-// rung is one thing that happens while a clock runs.
-type rung struct {
-	after time.Duration // since the clock started
-	act   Act
-	to    string
+// Rung is one thing that happens while a clock runs: a person hears of it, or
+// by ActMoved the lead expires.
+type Rung struct {
+	After   time.Duration `json:"after"` // since the clock started
+	Working bool          `json:"working,omitempty"`
+	Act     Act           `json:"act"`
+	To      string        `json:"to,omitempty"`
 }
 
 // ladder is what happens while a clock of the rule runs, in order.
-func (r ClockRule) ladder() []rung {
-	var l []rung
-	if r.Remind > 0 {
-		l = append(l, rung{after: r.Within - r.Remind, act: ActReminded})
+func (r ClockRule) ladder() []Rung {
+	var l []Rung
+	add := func(after time.Duration, act Act, to string) {
+		l = append(l, Rung{After: after, Working: r.Working, Act: act, To: to})
 	}
-	l = append(l, rung{after: r.Within, act: ActBreached})
+	if r.Remind > 0 {
+		add(r.Within-r.Remind, ActReminded, "")
+	}
+	add(r.Within, ActBreached, "")
 	for _, e := range r.Escalate {
 		act := ActEscalated
 		if e.Supervise {
 			act = ActSupervised
 		}
-		l = append(l, rung{after: r.Within + e.After, act: act, to: e.To})
+		add(r.Within+e.After, act, e.To)
+	}
+	if r.Expire > 0 {
+		add(r.Within+r.Expire, ActMoved, "")
 	}
 	return l
 }
@@ -102,9 +116,9 @@ func (r *Routes) clockRule(l Lead, stage Stage) (ClockRule, bool) {
 	return r.clocks[i], true
 }
 
-// add is when so much time of a rule's calendar has passed.
-func (r *Routes) add(rule ClockRule, from time.Time, d time.Duration) time.Time {
-	if rule.Working {
+// add is when so much time, of the working calendar or not, has passed.
+func (r *Routes) add(working bool, from time.Time, d time.Duration) time.Time {
+	if working {
 		return r.calendar.Add(from, d)
 	}
 	return from.Add(d)
@@ -146,25 +160,29 @@ func waits(l Lead) []DueClock {
 // start is a clock of a rule that begins at a time of the wall clock, offset
 // being what the wall clock is ahead of the steady one.
 func (r *Routes) start(rule ClockRule, c DueClock, wall time.Time, offset time.Duration) DueClock {
-	c.Started = wall.Add(-offset)
-	c.DueAt = r.add(rule, wall, rule.Within).Add(-offset)
-	c.NextAt = r.add(rule, wall, rule.ladder()[0].after).Add(-offset)
+	c.Started, c.Ladder = wall.Add(-offset), rule.ladder()
+	c.DueAt = r.add(rule.Working, wall, rule.Within).Add(-offset)
+	c.NextAt = r.add(rule.Working, wall, c.Ladder[0].After).Add(-offset)
 	return c
 }
 
 // due says what happens with a clock at a time of the steady clock: the rung
 // that is due, and the clock after it. ok is false when nothing is due. Each
 // rung comes once, whatever the clocks do, because the clock counts them.
-func (r *Routes) due(rule ClockRule, c DueClock, now time.Time, offset time.Duration) (rung, DueClock, bool) {
-	ladder := rule.ladder()
-	if c.NextAt.IsZero() || now.Before(c.NextAt) || c.Rung >= len(ladder) {
-		return rung{}, c, false
+func (r *Routes) due(c DueClock, now time.Time, offset time.Duration) (Rung, DueClock, bool) {
+	switch {
+	case c.NextAt.IsZero() || now.Before(c.NextAt):
+		return Rung{}, c, false
+	case c.Rung >= len(c.Ladder):
+		c.NextAt = time.Time{}
+		return Rung{}, c, false
 	}
-	done := ladder[c.Rung]
+	done := c.Ladder[c.Rung]
 	c.Rung++
 	c.NextAt = time.Time{}
-	if c.Rung < len(ladder) {
-		c.NextAt = r.add(rule, c.Started.Add(offset), ladder[c.Rung].after).Add(-offset)
+	if c.Rung < len(c.Ladder) {
+		next := c.Ladder[c.Rung]
+		c.NextAt = r.add(next.Working, c.Started.Add(offset), next.After).Add(-offset)
 	}
 	return done, c, true
 }
@@ -177,7 +195,7 @@ func (c *checker) checkClocks() {
 		}
 		c.checkKinds(at, r.Kinds)
 		for j, s := range r.Severities {
-			if !slices.Contains([]Severity{SeverityHigh, SeverityMedium, SeverityLow}, s) {
+			if !slices.Contains(Severities(), s) {
 				c.bad(fmt.Sprintf("%s.severities[%d]", at, j), "no such severity %q (want high, medium or low)", s)
 			}
 		}
@@ -195,6 +213,12 @@ func (c *checker) checkClocks() {
 			}
 			last = e.After
 			c.checkPost(where+".to", e.To)
+		}
+		switch {
+		case r.Expire < 0 || r.Expire > 0 && r.Stage != StageTriage:
+			c.bad(at+".expire", "is how long after its end a lead expires that nobody has judged: of the stage triage alone, 0 is never")
+		case r.Expire > 0 && r.Expire < last:
+			c.bad(at+".expire", "comes no earlier than the last escalation")
 		}
 	}
 	for name, dates := range map[string][]string{"holidays": c.routes.calendar.Holidays, "workdays": c.routes.calendar.Workdays} {

@@ -14,6 +14,8 @@ const (
 	clockMark = time.Minute
 	// clockBatch bounds the clocks that are looked at at a time.
 	clockBatch = 100
+	// expireAgain is how long a lead that may not expire yet is left alone.
+	expireAgain = 10 * time.Minute
 )
 
 // ClockRef names a clock of a lead.
@@ -25,7 +27,8 @@ type ClockRef struct {
 
 // setClocks lets those clocks run that the lead waits for, and stops others.
 func (e *Engine) setClocks(ctx context.Context, tx Tx, l *Lead) error {
-	if e.routes == nil || l.Canary {
+	routes := e.Routes()
+	if routes == nil || l.Canary {
 		return nil
 	}
 	if err := e.steady.resume(ctx, tx); err != nil {
@@ -45,11 +48,11 @@ func (e *Engine) setClocks(ctx context.Context, tx Tx, l *Lead) error {
 	}
 	_, offset := e.steady.now()
 	for _, w := range want {
-		rule, ok := e.routes.clockRule(*l, w.Stage)
+		rule, ok := routes.clockRule(*l, w.Stage)
 		if !ok || slices.ContainsFunc(kept, same(w)) {
 			continue
 		}
-		c := e.routes.start(rule, w, tx.Now(), offset)
+		c := routes.start(rule, w, tx.Now(), offset)
 		if err := tx.SaveClock(ctx, l.ID, c); err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (e *Engine) wakeClocks() {
 // Run lets the clocks of leads run until ctx ends: it reminds, notes breaches
 // and escalates, each once, whatever is done to the wall clock meanwhile.
 func (e *Engine) Run(ctx context.Context) error {
-	if e.routes == nil {
+	if e.Routes() == nil {
 		<-ctx.Done() // no clock ever runs
 		return nil
 	}
@@ -201,22 +204,50 @@ func (e *Engine) strike(ctx context.Context, ref ClockRef) error {
 		if i < 0 {
 			return nil // stopped meanwhile
 		}
-		rule, ok := e.routes.clockRule(ch.lead, ref.Stage)
-		if !ok {
-			return ch.tx.StopClock(ctx, ch.lead.ID, ch.lead.Clocks[i]) // the rule is gone from the file
+		routes, clock := e.Routes(), ch.lead.Clocks[i]
+		if clock.Ladder == nil { // it started before clocks kept theirs
+			rule, ok := routes.clockRule(ch.lead, ref.Stage)
+			if !ok {
+				return ch.tx.StopClock(ctx, ch.lead.ID, clock)
+			}
+			clock.Ladder = rule.ladder()
 		}
 		now, offset := e.steady.now()
-		done, after, due := e.routes.due(rule, ch.lead.Clocks[i], now, offset)
+		done, after, due := routes.due(clock, now, offset)
+		if due && done.Act == ActMoved {
+			return ch.expire(ctx, i, now)
+		}
 		if err := ch.tx.SaveClock(ctx, ch.lead.ID, after); err != nil || !due {
 			return err
 		}
 		ch.lead.Clocks[i] = after
-		if done.act == ActSupervised {
+		if done.Act == ActSupervised {
 			ch.lead.Supervised = true
 		}
-		return ch.record(ctx, Step{By: System, Act: done.act, About: string(ref.Stage), Reason: done.to, Note: ch.lead.department(ref.Order)}, "", nil)
+		return ch.record(ctx, Step{By: System, Act: done.Act, About: string(ref.Stage), Reason: done.To, Note: ch.lead.department(ref.Order)}, "", nil)
 	})
 	return err
+}
+
+// ReasonUntriaged is why a lead expires: nobody has judged it in time.
+const ReasonUntriaged = "untriaged"
+
+// expire lets the lead expire, or looks again a while later when it may not
+// yet. The clock stays on its rung until then.
+func (ch *changing) expire(ctx context.Context, clock int, now time.Time) error {
+	running, err := ch.tx.PartsRunning(ctx, ch.lead.ID)
+	if err != nil {
+		return err
+	}
+	t := Transition{
+		Lead: ch.lead.ID, To: LeadExpired, By: System, Reason: ReasonUntriaged, Version: ch.lead.Version,
+	}
+	if running || Judge(ch.lead, ch.last, t, ch.tx.Now()) != nil {
+		c := &ch.lead.Clocks[clock]
+		c.NextAt = now.Add(expireAgain)
+		return ch.tx.SaveClock(ctx, ch.lead.ID, *c)
+	}
+	return ch.move(ctx, t)
 }
 
 // department is that of an order; "" when there is no such order.

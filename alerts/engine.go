@@ -47,8 +47,8 @@ type Options struct {
 	// and its state did not. Changes that happen at the same time may come
 	// in any order: of one lead the higher version is the newer one.
 	Changed func(Change)
-	// Routes says who works on what and by when; nil proposes nobody, runs no
-	// clocks and hides nothing.
+	// Routes says who works on what and by when, until SetRoutes; nil proposes
+	// nobody, runs no clocks and hides nothing.
 	Routes *Routes
 	// Clock tells the time of the wall, as the Store's does; nil is time.Now.
 	// Elapsed tells how much time has passed since any moment, whatever is
@@ -73,7 +73,7 @@ type Engine struct {
 	canary   string
 	changed  func(Change)
 	newID    func() (string, error)
-	routes   *Routes
+	routes   atomic.Pointer[Routes]
 	steady   *steady
 	clocks   chan struct{} // wakes Run
 	log      *slog.Logger
@@ -111,7 +111,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
+	e := &Engine{
 		store:    o.Store,
 		pictures: o.Pictures,
 		places:   places{inventory: o.Inventory},
@@ -120,13 +120,23 @@ func New(o Options) (*Engine, error) {
 		canary:   o.CanaryCamera,
 		changed:  o.Changed,
 		newID:    o.NewID,
-		routes:   o.Routes,
 		steady:   newSteady(o.Clock, o.Elapsed),
 		clocks:   make(chan struct{}, 1),
 		log:      o.Log,
 		metrics:  m,
-	}, nil
+	}
+	e.routes.Store(o.Routes)
+	return e, nil
 }
+
+// Routes are those that count now; nil when there are none.
+func (e *Engine) Routes() *Routes { return e.routes.Load() }
+
+// SetRoutes makes other routes count for what is decided from now on: whom a
+// lead is proposed to, what is shown, which cameras that fail are one lead, and
+// the clocks that start. Clocks that run keep what they started with. An Engine
+// that was made without routes runs no clocks before it is made anew.
+func (e *Engine) SetRoutes(r *Routes) { e.routes.Store(r) }
 
 func newID() (string, error) {
 	id, err := uuid.NewV7()

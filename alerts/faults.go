@@ -29,7 +29,8 @@ type LeadCamera struct {
 // Cameras that fail for another cause part from it. It may be called at any
 // time and again; nil means that all of it is durable.
 func (e *Engine) ObserveCameras(ctx context.Context, all []CameraState) error {
-	if e.routes == nil || e.routes.outages.Hold <= 0 {
+	routes := e.Routes()
+	if routes == nil || routes.outages.Hold <= 0 {
 		return nil
 	}
 	now := micros(e.steady.wall())
@@ -44,7 +45,7 @@ func (e *Engine) ObserveCameras(ctx context.Context, all []CameraState) error {
 		}
 	}
 	var errs []error
-	for _, o := range Outages(all, e.routes.outages, now) {
+	for _, o := range Outages(all, routes.outages, now) {
 		f := o.finding(detect.PhaseBegin, now)
 		if at, ok := began[o.Key()]; ok {
 			f.Phase, f.Began = detect.PhaseContinue, at
@@ -105,7 +106,7 @@ func (e *Engine) observeOutage(ctx context.Context, f detect.Finding, o Outage) 
 // repair sends a new lead about cameras to their maintainer: it is nobody's
 // triage.
 func (fo *folding) repair(ctx context.Context) error {
-	p := fo.e.routes.Propose(fo.lead.Kind, CellsOf(fo.lead.Grid), fo.tx.Now(), 0)
+	p := fo.e.Routes().Propose(fo.lead.Kind, CellsOf(fo.lead.Grid), fo.tx.Now(), 0)
 	if p.Lead == "" {
 		return nil // it stays raised, for a person to see that nobody maintains it
 	}

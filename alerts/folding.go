@@ -182,10 +182,11 @@ func (fo *folding) raise(ctx context.Context, c Condition) (Condition, error) {
 // neighbour makes a lead begin as a part of the open one that another camera
 // raised of the same kind in the same sub-cell a moment ago, if there is one.
 func (fo *folding) neighbour(ctx context.Context, l *Lead) error {
-	if fo.e.routes == nil || fo.e.routes.quiet.Neighbours == 0 || l.Canary || len(l.Grid) == 0 || l.Kind == KindCameraFault {
+	routes := fo.e.Routes()
+	if routes == nil || routes.quiet.Neighbours == 0 || l.Canary || len(l.Grid) == 0 || l.Kind == KindCameraFault {
 		return nil
 	}
-	since := fo.tx.Now().Add(-fo.e.routes.quiet.Neighbours)
+	since := fo.tx.Now().Add(-routes.quiet.Neighbours)
 	into, err := fo.tx.Neighbour(ctx, l.Kind, l.Grid[len(l.Grid)-1].ID, l.Camera.ID, since)
 	if err == nil && into != "" {
 		l.State, l.MergedInto = LeadMerged, into

@@ -43,6 +43,9 @@ const (
 	SeverityLow    Severity = "low"
 )
 
+// Severities lists every severity, the most urgent first.
+func Severities() []Severity { return []Severity{SeverityHigh, SeverityMedium, SeverityLow} }
+
 // Lead is one condition as people handle it.
 type Lead struct {
 	// ID sorts by the time the lead was raised (UUID version 7, RFC 9562).

@@ -19,6 +19,7 @@ type metrics struct {
 	leads    *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
 	breaches *prometheus.CounterVec
+	expired  *prometheus.CounterVec
 	quiet    *prometheus.CounterVec
 	lost     prometheus.Counter
 }
@@ -42,6 +43,10 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 			Name: "patrol_lead_clock_breaches_total",
 			Help: "Clocks of leads and orders that ran out, by stage, canary leads left out.",
 		}, []string{"stage"}),
+		expired: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "patrol_leads_expired_total",
+			Help: "Leads that expired because nobody judged them in time, by severity, canary leads left out.",
+		}, []string{"severity"}),
 		quiet: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "patrol_findings_suppressed_total",
 			Help: "Conditions that were not shown as a lead of their own, by the rule that kept them back.",
@@ -54,6 +59,9 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 	for _, s := range Stages() {
 		m.breaches.WithLabelValues(string(s))
 	}
+	for _, s := range Severities() {
+		m.expired.WithLabelValues(string(s))
+	}
 	for _, q := range QuietRules() {
 		m.quiet.WithLabelValues(string(q))
 	}
@@ -65,7 +73,7 @@ func newMetrics(store Store, reg prometheus.Registerer) (*metrics, error) {
 	}
 	open := &openLeads{store: store, desc: prometheus.NewDesc("patrol_leads_open",
 		"Leads that still want somebody's work, by state, canary leads left out.", []string{"state"}, nil)}
-	return m, register(reg, m.outcomes, m.leads, m.stages, m.breaches, m.quiet, m.lost, open)
+	return m, register(reg, m.outcomes, m.leads, m.stages, m.breaches, m.expired, m.quiet, m.lost, open)
 }
 
 func register(reg prometheus.Registerer, all ...prometheus.Collector) error {
@@ -95,6 +103,9 @@ func (m *metrics) moved(v moved) {
 		m.breaches.WithLabelValues(string(v.breached)).Inc()
 	default:
 		m.stages.WithLabelValues(string(v.from)).Observe(max(0, v.seconds))
+		if v.to == LeadExpired {
+			m.expired.WithLabelValues(string(v.lead.Severity)).Inc()
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func QueueOf(leads []Lead, now time.Time, f Flood) Queue {
 
 // rank orders severities, the most urgent first.
 func rank(s Severity) int {
-	return slices.Index([]Severity{SeverityHigh, SeverityMedium, SeverityLow}, s)
+	return slices.Index(Severities(), s)
 }
 
 // firstCell is the first-level cell (一级网格) of a lead's place, or nil.

@@ -137,11 +137,12 @@ type sources interface {
 // quietly says which rule keeps a finding's condition from being shown, and
 // more of it in words.
 func (e *Engine) quietly(ctx context.Context, from sources, have Condition, f detect.Finding, now time.Time) (QuietRule, string, error) {
-	if e.routes == nil || f.Camera == e.canary || f.Kind == KindCameraFault {
+	routes := e.Routes()
+	if routes == nil || f.Camera == e.canary || f.Kind == KindCameraFault {
 		return "", "", nil
 	}
-	q := e.routes.quiet
-	s := Source{Armed: e.places.armed(f, e.routes.zone), Before: have}
+	q := routes.quiet
+	s := Source{Armed: e.places.armed(f, routes.zone), Before: have}
 	var err error
 	if s.Begins, s.Shelf, err = from.Source(ctx, f, f.At.Add(-q.Chatter.In), now); err != nil {
 		return "", "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -94,6 +95,30 @@ func DefaultRoutes(zone *time.Location) *Routes {
 	return r
 }
 
+// Differences lists the parts of a site's file in which the routes differ from
+// others.
+func (r *Routes) Differences(from *Routes) []string {
+	a, b := *r, *from
+	var parts []string
+	for _, p := range []struct {
+		name string
+		a, b any
+	}{
+		{"departments", a.departments, b.departments},
+		{"posts", a.posts, b.posts},
+		{"routes", a.routes, b.routes},
+		{"calendar", a.calendar, b.calendar},
+		{"clocks", a.clocks, b.clocks},
+		{"quiet", a.quiet, b.quiet},
+		{"outages", a.outages, b.outages},
+	} {
+		if !reflect.DeepEqual(p.a, p.b) {
+			parts = append(parts, p.name)
+		}
+	}
+	return parts
+}
+
 // Departments lists every department.
 func (r *Routes) Departments() []Department {
 	if r == nil {
@@ -152,7 +177,7 @@ var routesKeys = []string{
 	"hours", "desks", "phone", "centre", "kinds", "lead", "joint", "copies", "holidays", "workdays", "stage", "severities",
 	"within", "remind", "calendar", "escalate", "after", "to", "supervise", "cool_down", "chatter", "changes", "in",
 	"neighbours", "flood", "leads", "shadow", "quarantine",
-	"outages", "hold", "together", "share", "rule", "cameras", "for", "working",
+	"outages", "hold", "together", "share", "rule", "cameras", "for", "working", "expire",
 }
 
 // checkHours finds hours that cannot be read: the library would not say where

@@ -115,6 +115,8 @@ func TestRoutesAreChecked(t *testing.T) {
 		`no such stage "think"`:                          "clocks: [{stage: think, within: 1m}]",
 		`shorter than within`:                            "clocks: [{stage: triage, within: 1m, remind: 1m}]",
 		`no such post or department "boss"`:              "clocks: [{stage: triage, within: 1m, escalate: [{after: 1m, to: boss}]}]",
+		`of the stage triage alone`:                      "clocks: [{stage: resolve, within: 1m, expire: 1h}]",
+		`no earlier than the last escalation`:            "posts: [{id: p, name: {zh: 长, en: P}}]\nclocks: [{stage: triage, within: 1m, expire: 1h, escalate: [{after: 2h, to: p}]}]",
 		`calendar.holidays[0]: "1.5." is no date`:        "calendar: {holidays: [\"1.5.\"]}",
 		`end on the day on which they begin`:             "calendar: {hours: [\"22:00-06:00\"]}",
 		`is at least 2 changes in a time`:                "quiet: {chatter: {changes: 1, in: 60s}}",

@@ -31,6 +31,7 @@ type Tally struct {
 	Accepted int `json:"accepted" doc:"somebody took it up"`
 	Rejected int `json:"rejected"`
 	Handled  int `json:"handled" doc:"resolved or closed"`
+	Expired  int `json:"expired" doc:"nobody judged it in time"`
 	// Precision is accepted / (accepted + rejected), Rate handled / accepted;
 	// left out where there is nothing to divide by.
 	Precision *float64 `json:"precision,omitempty"`
@@ -188,6 +189,9 @@ func (c *counter) add(h History) {
 	}
 	if handled {
 		count(func(t *Tally) *int { return &t.Handled })
+	}
+	if l.State == LeadExpired {
+		count(func(t *Tally) *int { return &t.Expired })
 	}
 	c.orders(h)
 }

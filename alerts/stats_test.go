@@ -8,7 +8,7 @@ import (
 	"videopatrol/inventory"
 )
 
-// TestStatistics counts what became of five leads of one rule.
+// TestStatistics counts what became of seven leads of one rule.
 func TestStatistics(t *testing.T) {
 	t.Parallel()
 	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
@@ -41,11 +41,14 @@ func TestStatistics(t *testing.T) {
 	all = append(all, alerts.History{Lead: lead, Trace: []alerts.Step{
 		raised, step(1, alerts.LeadRaised, alerts.LeadRejected, "light"), step(2, alerts.LeadRejected, alerts.LeadRaised, ""),
 	}})
+	gone := alerts.History{Lead: lead, Trace: []alerts.Step{raised, step(7, alerts.LeadRaised, alerts.LeadExpired, alerts.ReasonUntriaged)}}
+	gone.Lead.State = alerts.LeadExpired
+	all = append(all, gone)
 	s := alerts.StatisticsOf(all)
-	if got := s.Total; got.Raised != 6 || got.Accepted != 1 || got.Rejected != 4 || got.Handled != 1 || *got.Precision != 0.2 || *got.Rate != 1 {
+	if got := s.Total; got.Raised != 7 || got.Expired != 1 || got.Accepted != 1 || got.Rejected != 4 || got.Handled != 1 || *got.Precision != 0.2 || *got.Rate != 1 {
 		t.Errorf("total %+v", got)
 	}
-	if p := s.Stages[alerts.LeadRaised]; p.Count != 6 || p.P50 != 3 || p.P95 != 10 {
+	if p := s.Stages[alerts.LeadRaised]; p.Count != 7 || p.P50 != 3 || p.P95 != 10 {
 		t.Errorf("raised for %+v", p)
 	}
 	if s.Breaches[alerts.StageTriage] != 1 || len(s.Cells) != 1 || s.Cells[0].Name != "Cell" {

@@ -97,6 +97,9 @@ type Tx interface {
 	AddAudit(ctx context.Context, row AuditRow) error
 	AddNotice(ctx context.Context, n Notice) error
 
+	// PartsRunning tells whether the condition of a lead that was merged into
+	// this one, or into one of those, still goes on.
+	PartsRunning(ctx context.Context, lead string) (bool, error)
 	// OwnedLeads are the open leads of an owner, the oldest first.
 	OwnedLeads(ctx context.Context, owner string, limit int) ([]Lead, error)
 	// Neighbour is the newest open lead of a kind in a cell that another

@@ -12,12 +12,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"videopatrol/alerts"
 	"videopatrol/detect"
 )
 
 // A story is a file of lines; times count from its beginning. The first line
 // may be "routes": then the gateway has the routes of the demonstration city.
+// "routes FILE" are those of a file that stands, as in txtar, below the lines.
 //
 //	at T finding PHASE [camera=c1] [zone=gate] [kind=K] [began=T] [at=T] [picture=TEXT]
 //	at T repeat                               every finding so far comes again
@@ -35,6 +38,7 @@ import (
 //	at T fleet looks                          nothing changed
 //	want cameras N K                          so many cameras fail now of lead N
 //	want queue calm|flood [total=N] [rows=N] [recent=N] [first=N]
+//	at T routes FILE                          these routes count from now on
 //	at T restart [clock=STEP]                 and the wall clock is set meanwhile
 //	at T clock STEP                           the wall clock is set, by +1h or -24h
 //	at T sink NAME up|down|gone|busy
@@ -78,8 +82,10 @@ func tell(t *testing.T, text string) {
 		s.sinks[name] = sink
 		s.gateway.sinks = append(s.gateway.sinks, alerts.Subscription{Name: name, Sink: sink})
 	}
-	if strings.HasPrefix(text, "routes\n") {
-		s.gateway.routes, text = alerts.DefaultRoutes(time.UTC), strings.TrimPrefix(text, "routes")
+	archive := txtar.Parse([]byte(text))
+	text, s.files = string(archive.Comment), archive.Files
+	if first, rest, _ := strings.Cut(text, "\n"); strings.HasPrefix(first, "routes") {
+		s.gateway.routes, text = s.routes(strings.TrimSpace(strings.TrimPrefix(first, "routes"))), "\n"+rest
 	}
 	s.gateway.start(t)
 	defer func() { s.gateway.stop() }()
@@ -112,8 +118,24 @@ func tell(t *testing.T, text string) {
 	}
 }
 
+// routes are those of a file of the story; "" is the demonstration city's.
+func (s *story) routes(file string) *alerts.Routes {
+	s.t.Helper()
+	if file == "" {
+		return alerts.DefaultRoutes(time.UTC)
+	}
+	i := slices.IndexFunc(s.files, func(f txtar.File) bool { return f.Name == file })
+	if i < 0 {
+		s.fail("there is no file %s", file)
+	}
+	r, err := alerts.ParseRoutes(s.files[i].Data, time.UTC)
+	s.must(err)
+	return r
+}
+
 type story struct {
 	t        *testing.T
+	files    []txtar.File
 	start    time.Time
 	gateway  gateway
 	sinks    map[string]*scriptedSink
@@ -170,6 +192,9 @@ func (s *story) act() {
 			s.gateway.ahead.Add(int64(s.duration(v)))
 		}
 		s.gateway.start(s.t)
+	case s.words[0] == "routes" && len(s.words) == 2:
+		s.gateway.routes = s.routes(s.words[1])
+		s.gateway.engine.SetRoutes(s.gateway.routes)
 	case s.words[0] == "sink" && len(s.words) == 3:
 		s.sinks[s.words[1]].mood.Store(&s.words[2])
 	case s.words[0] == "fleet":

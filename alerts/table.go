@@ -112,6 +112,8 @@ func refusal(lead Lead, last Step, t Transition, now time.Time) string {
 		return refusalToRaise(lead, last, t, now)
 	case LeadDispatched:
 		return refusalToDispatch(t)
+	case LeadExpired:
+		return refusalToExpire(lead, t)
 	case LeadMerged:
 		if t.Into == "" || t.Into == lead.ID {
 			return "it needs another lead to be merged into"
@@ -141,6 +143,22 @@ func refusalToRaise(lead Lead, last Step, t Transition, now time.Time) string {
 			return fmt.Sprintf("undo ends after %s; give %q as the reason to take it up again", UndoWindow, ReasonReview)
 		}
 		return fmt.Sprintf("undo ends after %s", UndoWindow)
+	}
+	return ""
+}
+
+// refusalToExpire keeps a lead that somebody still has to look at: what goes
+// on, what somebody has taken, and what is supervised.
+func refusalToExpire(lead Lead, t Transition) string {
+	switch {
+	case t.By != System:
+		return "it expires by its clock alone; reject it, with a reason"
+	case lead.EndedAt == nil:
+		return "its condition still goes on"
+	case lead.Owner != "":
+		return lead.Owner + " has it"
+	case lead.Supervised:
+		return "it is supervised"
 	}
 	return ""
 }

@@ -62,6 +62,10 @@ func TestJudge(t *testing.T) {
 		l.Owner = "wang"
 		return l
 	}
+	over := func(l alerts.Lead) alerts.Lead {
+		l.EndedAt = &now
+		return l
+	}
 	step := func(from, to alerts.LeadState, ago time.Duration) alerts.Step {
 		return alerts.Step{From: from, To: to, By: "wang", At: now.Add(-ago)}
 	}
@@ -84,6 +88,11 @@ func TestJudge(t *testing.T) {
 		"no review":        {lead(alerts.LeadAccepted), step(alerts.LeadRaised, alerts.LeadAccepted, time.Hour), alerts.Transition{To: alerts.LeadRaised, By: "wang", Reason: alerts.ReasonReview}, "ends after"},
 		"split":            {lead(alerts.LeadMerged), step(alerts.LeadRaised, alerts.LeadMerged, time.Hour), alerts.Transition{To: alerts.LeadRaised, By: "li"}, ""},
 		"another's":        {owned(lead(alerts.LeadAccepted)), alerts.Step{}, alerts.Transition{To: alerts.LeadDispatched, By: "li", Departments: []string{"police"}}, "wang has it"},
+		"expires":          {over(lead(alerts.LeadRaised)), alerts.Step{}, alerts.Transition{To: alerts.LeadExpired, By: alerts.System}, ""},
+		"expire by hand":   {over(lead(alerts.LeadRaised)), alerts.Step{}, alerts.Transition{To: alerts.LeadExpired, By: "li"}, "by its clock alone"},
+		"expire too early": {lead(alerts.LeadRaised), alerts.Step{}, alerts.Transition{To: alerts.LeadExpired, By: alerts.System}, "still goes on"},
+		"expire another's": {over(owned(lead(alerts.LeadRaised))), alerts.Step{}, alerts.Transition{To: alerts.LeadExpired, By: alerts.System}, "wang has it"},
+		"expire accepted":  {over(lead(alerts.LeadAccepted)), alerts.Step{}, alerts.Transition{To: alerts.LeadExpired, By: alerts.System}, "no such step"},
 		"merge alone":      {lead(alerts.LeadRaised), alerts.Step{}, alerts.Transition{To: alerts.LeadMerged, By: "li"}, "another lead"},
 		"merge with self":  {lead(alerts.LeadRaised), alerts.Step{}, alerts.Transition{To: alerts.LeadMerged, By: "li", Into: "x"}, "another lead"},
 		"reopen silently":  {lead(alerts.LeadClosed), alerts.Step{}, alerts.Transition{To: alerts.LeadReopened, By: "li"}, "reason"},

@@ -19,7 +19,7 @@ func (ch *changing) transfer(t Transition) (key string, orders []Order) {
 			orders = append(orders, l.Orders[i])
 		}
 	}
-	centre := cmp.Or(ch.e.routes.Centre(), "12345")
+	centre := cmp.Or(ch.e.Routes().Centre(), "12345")
 	if len(t.Departments) > 0 {
 		centre = t.Departments[0]
 	}

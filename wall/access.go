@@ -12,11 +12,12 @@ const (
 	RoleAdmin      Role = "admin"      // 管理员: users and inventory, no pictures
 	RoleAuditor    Role = "auditor"    // 监督员: reads the audit, no pictures
 	RoleSRE        Role = "sre"        // 运维: states and figures, no pictures
+	RoleDepartment Role = "department" // 处置部门: the orders of one department, nothing else
 )
 
 // Roles lists every role.
 func Roles() []Role {
-	return []Role{RoleOfficer, RoleDispatcher, RoleAdmin, RoleAuditor, RoleSRE}
+	return []Role{RoleOfficer, RoleDispatcher, RoleAdmin, RoleAuditor, RoleSRE, RoleDepartment}
 }
 
 // Action is what a route lets a person do.
@@ -37,6 +38,11 @@ const (
 	ActionLink Action = "link"
 	// ActionTransition moves leads.
 	ActionTransition Action = "transition"
+	// ActionOrders shows orders with what they are about, without pictures: to
+	// who belongs to a department its own alone.
+	ActionOrders Action = "orders"
+	// ActionAnswer says what a department says of its order.
+	ActionAnswer Action = "answer"
 	// ActionInventory changes and exports the inventory.
 	ActionInventory Action = "inventory"
 	// ActionUsers manages users.
@@ -47,16 +53,17 @@ const (
 
 // Actions lists every action that a role may have.
 func Actions() []Action {
-	return []Action{ActionSelf, ActionRead, ActionView, ActionTransition, ActionInventory, ActionUsers, ActionAudit}
+	return []Action{ActionSelf, ActionRead, ActionView, ActionTransition, ActionOrders, ActionAnswer, ActionInventory, ActionUsers, ActionAudit}
 }
 
 // table says which role may do which action. It is the only place that does.
 var table = map[Role][]Action{
-	RoleOfficer:    {ActionSelf, ActionRead, ActionView, ActionTransition},
-	RoleDispatcher: {ActionSelf, ActionRead, ActionView, ActionTransition},
-	RoleAdmin:      {ActionSelf, ActionRead, ActionInventory, ActionUsers},
-	RoleAuditor:    {ActionSelf, ActionRead, ActionAudit},
-	RoleSRE:        {ActionSelf, ActionRead},
+	RoleOfficer:    {ActionSelf, ActionRead, ActionView, ActionTransition, ActionOrders, ActionAnswer},
+	RoleDispatcher: {ActionSelf, ActionRead, ActionView, ActionTransition, ActionOrders, ActionAnswer},
+	RoleAdmin:      {ActionSelf, ActionRead, ActionOrders, ActionInventory, ActionUsers},
+	RoleAuditor:    {ActionSelf, ActionRead, ActionOrders, ActionAudit},
+	RoleSRE:        {ActionSelf, ActionRead, ActionOrders},
+	RoleDepartment: {ActionSelf, ActionOrders, ActionAnswer},
 }
 
 // May tells whether a role may do an action.

@@ -50,9 +50,9 @@ var wantActions = map[string]wall.Action{
 	"end-maintenance":  wall.ActionInventory,
 
 	"claim-lead":        wall.ActionTransition,
-	"list-orders":       wall.ActionRead,
+	"list-orders":       wall.ActionOrders,
 	"send-orders":       wall.ActionTransition,
-	"transition-order":  wall.ActionTransition,
+	"transition-order":  wall.ActionAnswer,
 	"answer-transfer":   wall.ActionTransition,
 	"get-queue":         wall.ActionRead,
 	"get-routes":        wall.ActionRead,
@@ -68,11 +68,14 @@ var wantActions = map[string]wall.Action{
 	"get-linked-evidence": wall.ActionLink,
 }
 
-// wantRoles is who may do what (P13: who administers does not look).
+// wantRoles is who may do what (P13: who administers does not look). A
+// department has its own orders, and no route besides.
 var wantRoles = map[wall.Action][]wall.Role{
 	wall.ActionNone:       wall.Roles(),
 	wall.ActionSelf:       wall.Roles(),
-	wall.ActionRead:       wall.Roles(),
+	wall.ActionRead:       {wall.RoleOfficer, wall.RoleDispatcher, wall.RoleAdmin, wall.RoleAuditor, wall.RoleSRE},
+	wall.ActionOrders:     wall.Roles(),
+	wall.ActionAnswer:     {wall.RoleOfficer, wall.RoleDispatcher, wall.RoleDepartment},
 	wall.ActionView:       {wall.RoleOfficer, wall.RoleDispatcher},
 	wall.ActionTransition: {wall.RoleOfficer, wall.RoleDispatcher},
 	wall.ActionInventory:  {wall.RoleAdmin},

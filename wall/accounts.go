@@ -190,7 +190,8 @@ var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // Create makes a user; an empty password means a new one, which is returned.
 // It returns *InputError or ErrAccountExists.
-func (a *Accounts) Create(ctx context.Context, name string, role Role, password string) (Account, string, error) {
+func (a *Accounts) Create(ctx context.Context, r AccountRequest) (Account, string, error) {
+	name, role, password := r.Name, r.Role, r.Password
 	switch {
 	case !userName.MatchString(name):
 		return Account{}, "", &InputError{"a user name is 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins with a letter or digit"}
@@ -198,6 +199,8 @@ func (a *Accounts) Create(ctx context.Context, name string, role Role, password 
 		return Account{}, "", &InputError{"the gateway itself uses the name " + quote(name) + " in the audit; choose another"}
 	case !role.Valid():
 		return Account{}, "", &InputError{"there is no role " + quote(string(role))}
+	case (role == RoleDepartment) != (r.Department != ""):
+		return Account{}, "", &InputError{"a user of the role department names the department, and no other user does"}
 	}
 	made := ""
 	if password == "" {
@@ -211,7 +214,7 @@ func (a *Accounts) Create(ctx context.Context, name string, role Role, password 
 	if err != nil {
 		return Account{}, "", err
 	}
-	u := Account{Name: name, Role: role, Created: a.now().UTC()}
+	u := Account{Name: name, Role: role, Department: r.Department, Created: a.now().UTC()}
 	return u, made, a.store.CreateUser(ctx, StoredAccount{Account: u, Hash: hash})
 }
 

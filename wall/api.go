@@ -20,6 +20,9 @@ type User struct {
 	Name string   `json:"name"`
 	Role Role     `json:"role"`
 	May  []Action `json:"may" doc:"the actions of the role"`
+	// Department is the one that the user belongs to, and whose orders are all
+	// that the user sees.
+	Department string `json:"department,omitempty" doc:"of the role department: whose orders are all that the user sees"`
 }
 
 // Site is the place that the gateway serves.
@@ -112,6 +115,8 @@ type Account struct {
 	Role     Role      `json:"role"`
 	Disabled bool      `json:"disabled"`
 	Created  time.Time `json:"created_at"`
+	// Department is that of the role department.
+	Department string `json:"department,omitempty"`
 }
 
 // AccountRequest makes a user.
@@ -119,6 +124,8 @@ type AccountRequest struct {
 	Name     string `json:"name" pattern:"^[a-z0-9][a-z0-9._-]{0,63}$"`
 	Role     Role   `json:"role"`
 	Password string `json:"password,omitempty" minLength:"12" maxLength:"1024" doc:"left out: the gateway makes one and answers it once"`
+	// Department goes with the role department, and with no other.
+	Department string `json:"department,omitempty" maxLength:"200" doc:"of the role department, which demands it: whose orders the user sees"`
 }
 
 // NewAccount is a user just made.

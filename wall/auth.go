@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +21,11 @@ type caller struct {
 	Name   string
 	Role   Role
 	Client string // the address the request came from
-	key    Key    // of the session or token
-	token  bool   // by API token, not by login
+	// Department is the one that the caller belongs to; "" is none.
+	Department string
+
+	key   Key  // of the session or token
+	token bool // by API token, not by login
 }
 
 type (
@@ -109,7 +113,7 @@ func (s *Server) identify(r *http.Request) (caller, *Problem) {
 		s.log.Error("accounts cannot be read", "error", err)
 		return caller{}, problem(http.StatusServiceUnavailable, "unavailable", "the accounts cannot be read; try again")
 	}
-	return caller{Name: u.Name, Role: u.Role, Client: clientOf(r), key: key, token: strings.HasPrefix(secret, tokenPrefix)}, nil
+	return caller{Name: u.Name, Role: u.Role, Department: u.Department, Client: clientOf(r), key: key, token: strings.HasPrefix(secret, tokenPrefix)}, nil
 }
 
 func unauthenticated() *Problem {
@@ -215,7 +219,9 @@ func (s *Server) cookie(value string, maxAge int) http.Cookie {
 	}
 }
 
-func user(u Account) User { return User{Name: u.Name, Role: u.Role, May: table[u.Role]} }
+func user(u Account) User {
+	return User{Name: u.Name, Role: u.Role, May: table[u.Role], Department: u.Department}
+}
 
 type logoutOutput struct {
 	SetCookie http.Cookie `header:"Set-Cookie"`
@@ -238,11 +244,16 @@ func (s *Server) logout(ctx context.Context, _ *struct{}) (*logoutOutput, error)
 
 func (s *Server) me(ctx context.Context, _ *struct{}) (*body[Me], error) {
 	who := callerOf(ctx)
-	return answer(Me{
-		User: user(Account{Name: who.Name, Role: who.Role}), Site: s.site, Now: s.now().UTC(),
-		Departments: orEmpty(s.departments), RejectReasons: orEmpty(s.rejectReasons), CloseReasons: orEmpty(s.closeReasons),
+	me := Me{
+		User: user(Account{Name: who.Name, Role: who.Role, Department: who.Department}), Site: s.site, Now: s.now().UTC(),
+		Departments: orEmpty(departmentsOf(s.duty())), RejectReasons: orEmpty(s.rejectReasons), CloseReasons: orEmpty(s.closeReasons),
 		Canary: s.canary(),
-	}, nil)
+	}
+	if who.Role == RoleDepartment {
+		me.Departments = slices.DeleteFunc(me.Departments, func(d Department) bool { return d.ID != who.Department })
+		me.RejectReasons, me.CloseReasons, me.Canary = []ReasonCode{}, []ReasonCode{}, CanaryStatus{OK: true}
+	}
+	return answer(me, nil)
 }
 
 type passwordInput struct{ Body PasswordRequest }

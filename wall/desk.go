@@ -19,9 +19,9 @@ func (s *Server) deskRoutes() {
 		post = http.MethodPost
 	)
 	route(s, ActionTransition, op("claim-lead", post, "/leads/{id}/owner", "Claim, release or take over a lead; 409 names who was first"), s.claim)
-	route(s, ActionRead, op("list-orders", get, "/orders", "Orders, newest first"), s.listOrders)
+	route(s, ActionOrders, op("list-orders", get, "/orders", "Orders, newest first; who belongs to a department sees its own"), s.listOrders)
 	route(s, ActionTransition, op("send-orders", post, "/leads/{id}/orders", "Send orders to further departments"), s.sendOrders)
-	route(s, ActionTransition, op("transition-order", post, "/leads/{id}/orders/{order}/transitions",
+	route(s, ActionAnswer, op("transition-order", post, "/leads/{id}/orders/{order}/transitions",
 		"What a department says of its order; with its present state it is feedback alone"), s.transitionOrder)
 	route(s, ActionTransition, op("answer-transfer", post, "/transfers/{key}", "A lead comes back from another centre, or was handled there"), s.answerTransfer)
 	route(s, ActionRead, op("get-queue", get, "/queue", "What is to triage, the most urgent first; in a flood what is low is grouped"), s.getQueue)
@@ -91,14 +91,43 @@ func (s *Server) listOrders(ctx context.Context, in *ordersInput) (*body[OrderLi
 	if err != nil {
 		return nil, err
 	}
+	who := callerOf(ctx)
+	if who.Role == RoleDepartment {
+		if who.Department == "" || in.Department != "" && in.Department != who.Department {
+			return nil, notYours()
+		}
+		in.Department = who.Department
+	}
 	page, err := s.desk.Orders(ctx, alerts.OrderQuery{Department: in.Department, States: states, Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
 		return nil, deskProblem(err)
 	}
 	for i := range page.Orders {
-		page.Orders[i].Lead = whole(page.Orders[i].Lead)
+		page.Orders[i].Lead = who.sees(page.Orders[i].Lead)
 	}
 	return answer(OrderList{Orders: orEmpty(page.Orders), Next: page.Next}, nil)
+}
+
+func notYours() error {
+	return problem(http.StatusForbidden, "forbidden", "the orders of other departments are not shown")
+}
+
+// sees is a lead as far as the caller may see it. A department sees what its
+// orders are about: what, where and when. Who has the lead, what others do and
+// the pictures stay in the house: pictures that leave the patrol's roles have to
+// be blurred, and nothing here blurs them.
+func (c caller) sees(l alerts.Lead) alerts.Lead {
+	if c.Role != RoleDepartment {
+		return whole(l)
+	}
+	own := map[string]bool{}
+	l.Orders = slices.DeleteFunc(slices.Clone(l.Orders), func(o alerts.Order) bool {
+		own[o.ID] = o.Department == c.Department
+		return !own[o.ID]
+	})
+	l.Clocks = slices.DeleteFunc(slices.Clone(l.Clocks), func(k alerts.DueClock) bool { return !own[k.Order] })
+	l.Evidence, l.Owner, l.MergedInto, l.Transfer = nil, "", "", nil
+	return whole(l)
 }
 
 // OrdersRequest sends orders to further departments.
@@ -140,9 +169,34 @@ type orderChangeInput struct {
 
 func (s *Server) transitionOrder(ctx context.Context, in *orderChangeInput) (*body[alerts.Lead], error) {
 	who := callerOf(ctx)
-	return leadAnswer(s.desk.OrderTransition(ctx, alerts.OrderTransition{
+	if err := s.ownOrder(ctx, who, in.ID, in.Order); err != nil {
+		return nil, err
+	}
+	lead, err := s.desk.OrderTransition(ctx, alerts.OrderTransition{
 		Lead: in.ID, Order: in.Order, To: in.Body.To, By: who.Name, Reason: in.Body.Reason, Note: in.Body.Note, Client: who.Client,
-	}))
+	})
+	if err != nil {
+		return nil, deskProblem(err)
+	}
+	return answer(who.sees(lead), nil)
+}
+
+// ownOrder refuses who belongs to a department an order of another one, as if
+// it were not there. An order never changes its department.
+func (s *Server) ownOrder(ctx context.Context, who caller, lead, order string) error {
+	if who.Role != RoleDepartment {
+		return nil
+	}
+	l, err := s.desk.Lead(ctx, lead)
+	if err == nil && !slices.ContainsFunc(l.Orders, func(o alerts.Order) bool {
+		return o.ID == order && who.Department != "" && o.Department == who.Department
+	}) {
+		err = alerts.ErrNotFound
+	}
+	if err != nil {
+		return deskProblem(err)
+	}
+	return nil
 }
 
 // TransferReply is what another centre says of a lead.
@@ -170,7 +224,7 @@ func (s *Server) getQueue(ctx context.Context, _ *struct{}) (*body[alerts.Queue]
 		leads = append(leads, l)
 		return true
 	})
-	return answer(alerts.QueueOf(leads, s.now(), s.duty.Flood()), err)
+	return answer(alerts.QueueOf(leads, s.now(), s.duty().Flood()), err)
 }
 
 // DutyDepartment is a department with its roster.
@@ -184,12 +238,13 @@ type RouteBook struct {
 }
 
 func (s *Server) getRoutes(context.Context, *struct{}) (*body[RouteBook], error) {
-	book := RouteBook{Departments: []DutyDepartment{}, Routes: orEmpty(s.duty.List()), Holes: []alerts.Hole{}}
-	for _, d := range s.duty.Departments() {
+	duty := s.duty()
+	book := RouteBook{Departments: []DutyDepartment{}, Routes: orEmpty(duty.List()), Holes: []alerts.Hole{}}
+	for _, d := range duty.Departments() {
 		book.Departments = append(book.Departments, DutyDepartment(d))
 	}
-	if s.duty != nil {
-		book.Holes = orEmpty(s.duty.Holes(s.inventory().Grid))
+	if duty != nil {
+		book.Holes = orEmpty(duty.Holes(s.inventory().Grid))
 	}
 	return answer(book, nil)
 }

@@ -3,6 +3,7 @@ package wall_test
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +150,113 @@ func TestQueueAndRoutes(t *testing.T) {
 	}
 	if res := b.do("POST", "/api/v1/shelves/s9/end", nil); res.StatusCode != http.StatusNotFound {
 		t.Errorf("no shelf: %d", res.StatusCode)
+	}
+}
+
+// TestDepartment: who belongs to a department sees and answers its own orders,
+// and learns of the lead what they are about.
+func TestDepartment(t *testing.T) {
+	r := newRecorded(t)
+	fire, police, officer := r.of("fire"), r.of("police"), r.clients["officer"]
+	order := "/api/v1/leads/" + r.desk["dispatched"] + "/orders/" + r.desk["order"] + "/transitions"
+	lead, err := r.store.Lead(t.Context(), r.desk["dispatched"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := officer.do("POST", "/api/v1/leads/"+lead.ID+"/orders", map[string]any{"departments": []string{"police"}, "version": lead.Version}); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, res.body)
+	}
+	var list wall.OrderList
+	fire.get("/api/v1/orders").json(t, &list)
+	own := slices.DeleteFunc(list.Orders, func(o alerts.LeadOrder) bool { return o.Order.ID != r.desk["order"] })
+	if len(own) != 1 || own[0].Order.Department != "fire" {
+		t.Fatalf("fire sees %+v", list.Orders)
+	}
+	checkSeen(t, own[0].Lead)
+	list = wall.OrderList{}
+	police.get("/api/v1/orders?department=police&state=sent").json(t, &list)
+	if len(list.Orders) != 1 || list.Orders[0].Order.Department != "police" {
+		t.Errorf("police sees %+v", list.Orders)
+	}
+	if res := police.get("/api/v1/orders?department=fire"); res.StatusCode != http.StatusForbidden {
+		t.Errorf("another's orders: %d %s", res.StatusCode, res.body)
+	}
+
+	before := r.rows()
+	if res := police.do("POST", order, map[string]any{"to": "acknowledged"}); res.StatusCode != http.StatusNotFound || r.rows() != before {
+		t.Errorf("another's order: %d %s, %d rows", res.StatusCode, res.body, r.rows()-before)
+	}
+	var seen alerts.Lead
+	for _, to := range []map[string]any{
+		{"to": "acknowledged"}, {"to": "acknowledged", "note": "two on their way"}, {"to": "on_scene"}, {"to": "returned", "reason": "not_ours"},
+	} {
+		before := r.rows()
+		res := fire.do("POST", order, to)
+		if res.StatusCode != http.StatusOK || r.rows() == before {
+			t.Fatalf("%v: %d %s, %d rows", to, res.StatusCode, res.body, r.rows()-before)
+		}
+		seen = alerts.Lead{}
+		res.json(t, &seen)
+		checkSeen(t, seen)
+	}
+	if o := seen.Orders[0]; o.State != alerts.OrderReturned || o.Reason != "not_ours" || o.Feedback != "two on their way" {
+		t.Errorf("%+v", o)
+	}
+	trace, err := r.store.Trace(t.Context(), lead.ID)
+	if err != nil || trace[len(trace)-1].By != "of-fire" {
+		t.Errorf("%+v %v", trace, err)
+	}
+
+	var me wall.Me
+	fire.get("/api/v1/me").json(t, &me)
+	if me.User.Department != "fire" || len(me.Departments) != 1 || me.Departments[0].ID != "fire" || len(me.CloseReasons) != 0 {
+		t.Errorf("%+v", me)
+	}
+	if res := fire.get("/api/v1/evidence/" + r.lead + "/" + proofID + ".jpg"); res.StatusCode != http.StatusForbidden {
+		t.Errorf("a picture: %d", res.StatusCode)
+	}
+}
+
+// checkSeen checks what a department learns of a lead with an order of its own.
+func checkSeen(t *testing.T, l alerts.Lead) {
+	t.Helper()
+	if l.Summary.ZH == "" || l.Camera.ID == "" || l.Kind == "" {
+		t.Errorf("it is not told what the order is about: %+v", l)
+	}
+	if l.Owner != "" || len(l.Evidence) != 0 || len(l.Orders) != 1 {
+		t.Errorf("it sees more than its order: %+v", l)
+	}
+	for _, c := range l.Clocks {
+		if c.Order != l.Orders[0].ID {
+			t.Errorf("it sees a clock of others: %+v", c)
+		}
+	}
+}
+
+// TestDepartmentAccounts: a department goes with its role, and has to be one.
+func TestDepartmentAccounts(t *testing.T) {
+	w := newWorld(t)
+	admin := w.login("admin", w.password("admin"))
+	for why, in := range map[string]map[string]string{
+		"no department":  {"name": "kim", "role": "department"},
+		"unknown":        {"name": "kim", "role": "department", "department": "navy"},
+		"another's role": {"name": "kim", "role": "officer", "department": "fire"},
+	} {
+		if res := admin.do("POST", "/api/v1/users", in); res.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", why, res.StatusCode, res.body)
+		}
+	}
+	if res := admin.do("POST", "/api/v1/users", map[string]string{"name": "kim", "role": "department", "department": "fire"}); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, res.body)
+	}
+	var users wall.AccountList
+	admin.get("/api/v1/users").json(t, &users)
+	for _, u := range users.Users {
+		if (u.Role == wall.RoleDepartment) != (u.Department == "fire") {
+			t.Errorf("%+v", u)
+		}
+	}
+	if rows := w.journal.actions("user_create"); len(rows) != 1 || rows[0].Detail != "department fire" {
+		t.Errorf("%+v", rows)
 	}
 }

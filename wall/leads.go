@@ -77,7 +77,7 @@ func (s *Server) getLead(ctx context.Context, in *leadInput) (*body[LeadDetail],
 	detail := LeadDetail{
 		Lead: whole(lead), Trace: orEmpty(trace), Allowed: allowed(lead, trace, callerOf(ctx), s.now()), Merged: orEmpty(merged),
 		Cameras:  orEmpty(cameras),
-		Proposal: s.duty.Propose(lead.Kind, alerts.CellsOf(lead.Grid), s.now(), lead.Level),
+		Proposal: s.duty().Propose(lead.Kind, alerts.CellsOf(lead.Grid), s.now(), lead.Level),
 	}
 	if v, ok := s.cameraView(lead.Camera.ID); ok {
 		detail.Camera = &v
@@ -122,7 +122,7 @@ func (s *Server) transition(ctx context.Context, in *transitionInput) (*body[ale
 // known refuses departments that the routes do not have.
 func (s *Server) known(lists ...[]string) error {
 	for _, d := range slices.Concat(lists...) {
-		if _, ok := s.duty.Department(d); !ok {
+		if _, ok := s.duty().Department(d); !ok {
 			return problem(http.StatusUnprocessableEntity, "invalid", "there is no department "+quote(d)+"; GET /me lists them")
 		}
 	}

@@ -57,9 +57,11 @@ type Options struct {
 	Page      fs.FS // the built page: ui.Files()
 	Site      Site
 
-	Routes        *alerts.Routes // optional: without it there is no department
-	RejectReasons []ReasonCode   // optional; StandardRejectReasons when nil
-	CloseReasons  []ReasonCode   // optional; StandardCloseReasons when nil
+	// Routes returns the ones that count now; optional: without it there is no
+	// department.
+	Routes        func() *alerts.Routes
+	RejectReasons []ReasonCode // optional; StandardRejectReasons when nil
+	CloseReasons  []ReasonCode // optional; StandardCloseReasons when nil
 	// Secure is set where browsers come by TLS.
 	Secure bool
 	Log    *slog.Logger // optional; silent when nil
@@ -89,8 +91,7 @@ type Server struct {
 	intervals     map[inventory.Tier]time.Duration
 	site          Site
 	zone          *time.Location
-	duty          *alerts.Routes
-	departments   []Department
+	duty          func() *alerts.Routes
 	rejectReasons []ReasonCode
 	closeReasons  []ReasonCode
 	secure        bool
@@ -132,6 +133,9 @@ func New(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Routes == nil {
+		o.Routes = func() *alerts.Routes { return nil }
+	}
 	if o.RejectReasons == nil {
 		o.RejectReasons = StandardRejectReasons()
 	}
@@ -142,7 +146,7 @@ func New(o Options) (*Server, error) {
 		desk: o.Desk, journal: o.Journal, fleet: o.Fleet, importer: o.Importer, accounts: o.Accounts, hub: o.Hub,
 		chain: o.Chain, auditKeyOf: o.AuditKey, coverage: o.Coverage, promiser: o.Promiser, maintenance: o.Maintenance,
 		stills: o.Stills, inventory: o.Inventory, linkKey: o.LinkKey, canary: o.Canary,
-		intervals: o.Intervals, site: o.Site, zone: zone, duty: o.Routes, departments: departmentsOf(o.Routes),
+		intervals: o.Intervals, site: o.Site, zone: zone, duty: o.Routes,
 		rejectReasons: o.RejectReasons, closeReasons: o.CloseReasons, secure: o.Secure, log: o.Log, now: o.Clock,
 		leases: newLeases(o.Journal.Record, o.Clock),
 	}

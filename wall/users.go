@@ -11,10 +11,17 @@ type accountInput struct{ Body AccountRequest }
 
 func (s *Server) createUser(ctx context.Context, in *accountInput) (*body[NewAccount], error) {
 	b := in.Body
+	detail := string(b.Role)
+	if b.Department != "" {
+		if err := s.known([]string{b.Department}); err != nil {
+			return nil, err
+		}
+		detail += " " + b.Department
+	}
 	var u Account
 	var password string
-	if err := s.along(ctx, callerOf(ctx).did("user_create", "user/"+b.Name, string(b.Role)), func(ctx context.Context) (err error) {
-		u, password, err = s.accounts.Create(ctx, b.Name, b.Role, b.Password)
+	if err := s.along(ctx, callerOf(ctx).did("user_create", "user/"+b.Name, detail), func(ctx context.Context) (err error) {
+		u, password, err = s.accounts.Create(ctx, b)
 		return err
 	}); err != nil {
 		return nil, accountProblem(err)

@@ -201,7 +201,7 @@ func (w *world) options() wall.Options {
 		Intervals: map[inventory.Tier]time.Duration{inventory.TierLow: time.Minute},
 		Page:      fstest.MapFS{"index.html": {Data: []byte("<!doctype html>页面")}, "assets/a-1.js": {Data: []byte("1")}, ".gitkeep": {}},
 		Site:      wall.Site{Name: "示范市", TimeZone: "Asia/Shanghai"},
-		Routes:    routes,
+		Routes:    func() *alerts.Routes { return routes },
 		Clock:     w.now,
 	}
 }
@@ -360,11 +360,25 @@ func (b *browser) do(method, path string, in any, header ...string) response {
 // as returns a client with an API token of a new user of that role.
 func (w *world) as(role wall.Role) *browser {
 	w.t.Helper()
-	name := "a-" + string(role)
-	if _, _, err := w.accounts.Create(w.t.Context(), name, role, "correct horse battery"); err != nil {
+	if role == wall.RoleDepartment {
+		return w.of("fire")
+	}
+	return w.issue(wall.AccountRequest{Name: "a-" + string(role), Role: role})
+}
+
+// of returns a client with an API token of a new user of a department.
+func (w *world) of(department string) *browser {
+	w.t.Helper()
+	return w.issue(wall.AccountRequest{Name: "of-" + department, Role: wall.RoleDepartment, Department: department})
+}
+
+func (w *world) issue(r wall.AccountRequest) *browser {
+	w.t.Helper()
+	r.Password = "correct horse battery"
+	if _, _, err := w.accounts.Create(w.t.Context(), r); err != nil {
 		w.t.Fatal(err)
 	}
-	_, secret, err := w.accounts.IssueToken(w.t.Context(), name, "test", 24*time.Hour)
+	_, secret, err := w.accounts.IssueToken(w.t.Context(), r.Name, "test", 24*time.Hour)
 	if err != nil {
 		w.t.Fatal(err)
 	}

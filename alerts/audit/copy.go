@@ -20,6 +20,16 @@ type Sink interface {
 	Copy(ctx context.Context, checkpoints []Checkpoint) error
 }
 
+// NamedSink is a Sink and what the ledger and the metrics know it by: a sink
+// that comes back under its name gets what it has missed.
+type NamedSink struct {
+	Name string
+	Sink Sink
+	// Single: checkpoints go one at a time, so that what comes again after an
+	// error is the last one alone, and the copy's order holds.
+	Single bool
+}
+
 // File is a Sink that appends to a file, one line each, and brings it to disk.
 // The file is opened for each copy, so that a mount may come and go.
 type File string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 	look = time.Second
 	// copyAgain is how long a copy that failed waits.
 	copyAgain = 10 * time.Second
-	// copyBatch bounds how many checkpoints go into one copy.
+	// copyBatch is how many checkpoints go into one copy at most.
 	copyBatch = 500
 	// lastWords bounds the last checkpoint, and its copy, when the node stops.
 	lastWords = 5 * time.Second
@@ -30,10 +31,10 @@ type Ledger interface {
 	// checkpoint vouches for; 0: none.
 	Standing(ctx context.Context) (head Head, sealed int64, err error)
 	AddCheckpoint(ctx context.Context, c Checkpoint) error
-	// Uncopied returns the oldest checkpoints that no sink has yet.
-	Uncopied(ctx context.Context, limit int) ([]Checkpoint, error)
-	// Copied marks the checkpoints up to a row as copied.
-	Copied(ctx context.Context, through int64) error
+	// Uncopied returns the oldest checkpoints that a sink does not have yet.
+	Uncopied(ctx context.Context, sink string, limit int) ([]Checkpoint, error)
+	// Copied says that a sink has the checkpoints up to a row.
+	Copied(ctx context.Context, sink string, through int64) error
 }
 
 // KeeperOptions says what a Keeper works with.
@@ -41,8 +42,9 @@ type KeeperOptions struct {
 	// Ledger and Key, the node's, are required.
 	Ledger Ledger
 	Key    ed25519.PrivateKey
-	// Sink takes the copies; nil: nothing leaves the machine.
-	Sink Sink
+	// Sinks take the copies, each at its own pace; none: nothing leaves the
+	// machine.
+	Sinks []NamedSink
 	// Every and Rows say when a checkpoint is due: so long after the one
 	// before, when something was added (0: 60 s), or after so many rows
 	// (0: 1,000).
@@ -58,9 +60,9 @@ type KeeperOptions struct {
 type Keeper struct {
 	o       KeeperOptions
 	metrics *metrics
-	signed  time.Time     // when the newest checkpoint was
-	more    chan struct{} // there is something to copy
-	failing bool          // signing; only changes are logged
+	signed  time.Time       // when the newest checkpoint was
+	more    []chan struct{} // by sink: there is something to copy
+	failing bool            // signing; only changes are logged
 }
 
 // NewKeeper returns a Keeper; Run runs it.
@@ -80,8 +82,16 @@ func NewKeeper(o KeeperOptions) (*Keeper, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Keeper{o: o, more: make(chan struct{}, 1)}
-	k.metrics = newMetrics(o.Clock, o.Sink != nil)
+	k := &Keeper{o: o}
+	names := make([]string, len(o.Sinks))
+	for i, s := range o.Sinks {
+		if s.Name == "" || s.Sink == nil || slices.Contains(names, s.Name) {
+			return nil, errors.New("audit: each sink has a name of its own")
+		}
+		names[i] = s.Name
+		k.more = append(k.more, make(chan struct{}, 1))
+	}
+	k.metrics = newMetrics(o.Clock, names)
 	if err := k.metrics.register(o.Registerer); err != nil {
 		return nil, err
 	}
@@ -93,8 +103,9 @@ func NewKeeper(o KeeperOptions) (*Keeper, error) {
 func (k *Keeper) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	var copying sync.WaitGroup
-	if k.o.Sink != nil {
-		copying.Go(func() { k.copying(ctx, stop) })
+	for i, s := range k.o.Sinks {
+		c := copier{k: k, sink: s, more: k.more[i], log: k.o.Log.With("sink", s.Name)}
+		copying.Go(func() { c.run(ctx, stop) })
 	}
 	defer copying.Wait()
 	defer close(stop)
@@ -134,9 +145,11 @@ func (k *Keeper) sign(ctx context.Context, stopping bool) error {
 	k.signed = now
 	k.metrics.signed.Inc()
 	k.metrics.stands(head.Seq, head.Seq)
-	select {
-	case k.more <- struct{}{}:
-	default:
+	for _, more := range k.more {
+		select {
+		case more <- struct{}{}:
+		default:
+		}
 	}
 	return nil
 }
@@ -163,20 +176,29 @@ func (k *Keeper) told(err error) {
 	k.failing = err != nil
 }
 
-// copying copies what is there and what comes, and at the stop the rest.
-func (k *Keeper) copying(ctx context.Context, stop <-chan struct{}) {
+// copier copies to one sink: what holds it up holds up neither the chain nor
+// another sink.
+type copier struct {
+	k    *Keeper
+	sink NamedSink
+	more <-chan struct{}
+	log  *slog.Logger
+}
+
+// run copies what is there and what comes, and at the stop the rest.
+func (c copier) run(ctx context.Context, stop <-chan struct{}) {
 	failing := false
 	attempt := func(ctx context.Context) {
-		err := k.copyAll(ctx)
+		err := c.copyAll(ctx)
 		switch {
 		case err == nil && failing:
-			k.o.Log.Info("checkpoints of the audit are copied again")
+			c.log.Info("checkpoints of the audit are copied again")
 		case err != nil && ctx.Err() != nil:
 			return
 		case err != nil:
-			k.metrics.copyFailed.Inc()
+			c.k.metrics.copyFailed.WithLabelValues(c.sink.Name).Inc()
 			if !failing {
-				k.o.Log.Error("checkpoints of the audit cannot be copied; it is tried again", "error", err)
+				c.log.Error("checkpoints of the audit cannot be copied; it is tried again", "error", err)
 			}
 		}
 		failing = err != nil
@@ -186,7 +208,7 @@ func (k *Keeper) copying(ctx context.Context, stop <-chan struct{}) {
 	for {
 		attempt(ctx)
 		select {
-		case <-k.more:
+		case <-c.more:
 		case <-again.C:
 		case <-stop:
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
@@ -198,21 +220,26 @@ func (k *Keeper) copying(ctx context.Context, stop <-chan struct{}) {
 }
 
 // copyAll copies until nothing is left to copy.
-func (k *Keeper) copyAll(ctx context.Context) error {
+func (c copier) copyAll(ctx context.Context) error {
+	oldest := c.k.metrics.uncopied[c.sink.Name]
+	batch := copyBatch
+	if c.sink.Single {
+		batch = 1
+	}
 	for {
-		list, err := k.o.Ledger.Uncopied(ctx, copyBatch)
+		list, err := c.k.o.Ledger.Uncopied(ctx, c.sink.Name, batch)
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 {
-			k.metrics.oldest(time.Time{})
+			oldest.Store(0)
 			return nil
 		}
-		k.metrics.oldest(list[0].At)
-		if err := k.o.Sink.Copy(ctx, list); err != nil {
+		oldest.Store(list[0].At.UnixMicro())
+		if err := c.sink.Sink.Copy(ctx, list); err != nil {
 			return err
 		}
-		if err := k.o.Ledger.Copied(ctx, list[len(list)-1].Seq); err != nil {
+		if err := c.k.o.Ledger.Copied(ctx, c.sink.Name, list[len(list)-1].Seq); err != nil {
 			return err
 		}
 	}

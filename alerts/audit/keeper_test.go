@@ -23,7 +23,7 @@ type ledger struct {
 	mu          sync.Mutex
 	seq         int64
 	checkpoints []audit.Checkpoint
-	copied      int64
+	copied      map[string]int64
 	err         error
 }
 
@@ -65,22 +65,25 @@ func (l *ledger) AddCheckpoint(_ context.Context, c audit.Checkpoint) error {
 	return l.err
 }
 
-func (l *ledger) Uncopied(ctx context.Context, limit int) ([]audit.Checkpoint, error) {
+func (l *ledger) Uncopied(ctx context.Context, sink string, limit int) ([]audit.Checkpoint, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var list []audit.Checkpoint
 	for _, c := range l.checkpoints {
-		if c.Seq > l.copied && len(list) < limit {
+		if c.Seq > l.copied[sink] && len(list) < limit {
 			list = append(list, c)
 		}
 	}
 	return list, ctx.Err()
 }
 
-func (l *ledger) Copied(_ context.Context, through int64) error {
+func (l *ledger) Copied(_ context.Context, sink string, through int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.copied = through
+	if l.copied == nil {
+		l.copied = map[string]int64{}
+	}
+	l.copied[sink] = through
 	return nil
 }
 
@@ -115,6 +118,8 @@ func (m *mount) seqs() []int64 {
 	return slices.Clone(m.have)
 }
 
+func only(s audit.Sink) []audit.NamedSink { return []audit.NamedSink{{Name: "file", Sink: s}} }
+
 // run runs a keeper until stop is called.
 func run(t *testing.T, o audit.KeeperOptions) (stop func()) {
 	t.Helper()
@@ -137,7 +142,7 @@ func run(t *testing.T, o audit.KeeperOptions) (stop func()) {
 func TestWhenCheckpointsAreSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, m := &ledger{seq: 1}, &mount{}
-		stop := run(t, audit.KeeperOptions{Ledger: l, Sink: m})
+		stop := run(t, audit.KeeperOptions{Ledger: l, Sinks: only(m)})
 		step := func(why string, add int64, wait time.Duration, want ...int64) {
 			t.Helper()
 			l.add(add)
@@ -173,7 +178,7 @@ func TestMountAway(t *testing.T) {
 		l, m := &ledger{seq: 1}, &mount{away: true}
 		reg := prometheus.NewPedanticRegistry()
 		var log bytes.Buffer
-		stop := run(t, audit.KeeperOptions{Ledger: l, Sink: m, Registerer: reg, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		stop := run(t, audit.KeeperOptions{Ledger: l, Sinks: only(m), Registerer: reg, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
 			time.Sleep(time.Minute)
 			l.add(1)
@@ -203,6 +208,75 @@ func TestMountAway(t *testing.T) {
 			t.Errorf("%d log lines, want one when it fails and one when it works again:\n%s", n, &log)
 		}
 	})
+}
+
+// hanging is a Sink that answers nothing until it is let go.
+type hanging struct {
+	free chan struct{}
+	mount
+}
+
+func (h *hanging) Copy(ctx context.Context, list []audit.Checkpoint) error {
+	select {
+	case <-h.free:
+		return h.mount.Copy(ctx, list)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestTwoSinks: one that hangs holds up neither the signing nor the other one,
+// and gets what it has missed, in order and one at a time.
+func TestTwoSinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, file, far := &ledger{seq: 1}, &mount{}, &hanging{free: make(chan struct{})}
+		reg := prometheus.NewPedanticRegistry()
+		stop := run(t, audit.KeeperOptions{Ledger: l, Registerer: reg, Sinks: []audit.NamedSink{
+			{Name: "file", Sink: file}, {Name: "receiver", Sink: far, Single: true},
+		}})
+		for range 4 {
+			time.Sleep(time.Minute)
+			l.add(1)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if want := l.signed(); len(want) < 4 || !slices.Equal(file.seqs(), want) || len(far.seqs()) != 0 {
+			t.Errorf("signed %v, copied %v and %v", want, file.seqs(), far.seqs())
+		}
+		lag := func(sink string) float64 {
+			return testutil.ToFloat64(collected(t, reg, "patrol_audit_copy_lag_seconds", sink))
+		}
+		if near, away := lag("file"), lag("receiver"); near != 0 || away < 240 {
+			t.Errorf("lags %v and %v", near, away)
+		}
+		close(far.free)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if want := l.signed(); !slices.Equal(far.seqs(), want) || lag("receiver") != 0 {
+			t.Errorf("copied %v, want %v", far.seqs(), want)
+		}
+		stop()
+	})
+}
+
+// collected is the one figure of a family that a sink has.
+func collected(t *testing.T, reg *prometheus.Registry, name, sink string) prometheus.Collector {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "x", Help: "x"})
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && m.GetLabel()[0].GetValue() == sink {
+				g.Set(m.GetGauge().GetValue())
+				return g
+			}
+		}
+	}
+	t.Fatalf("no %s of %s", name, sink)
+	return nil
 }
 
 func TestLedgerAway(t *testing.T) {

@@ -10,21 +10,26 @@ import (
 
 type metrics struct {
 	rows, unsealed atomic.Int64
-	uncopied       atomic.Int64 // microseconds since 1970 of the oldest one; 0: none
-	signed         prometheus.Counter
-	signFailed     prometheus.Counter
-	copyFailed     prometheus.Counter
-	all            []prometheus.Collector
+	// uncopied is, by sink, when the oldest checkpoint was made that it does not
+	// have, in microseconds since 1970; 0: it has all.
+	uncopied   map[string]*atomic.Int64
+	signed     prometheus.Counter
+	signFailed prometheus.Counter
+	copyFailed *prometheus.CounterVec
+	all        []prometheus.Collector
 }
 
-func newMetrics(now func() time.Time, copies bool) *metrics {
+func newMetrics(now func() time.Time, sinks []string) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := &metrics{
 		signed:     counter("patrol_audit_checkpoints_total", "Checkpoints of the audit that were signed."),
 		signFailed: counter("patrol_audit_checkpoint_failures_total", "Looks at the audit at which no checkpoint could be signed or kept."),
-		copyFailed: counter("patrol_audit_copy_failures_total", "Tries to copy checkpoints off the machine that failed."),
+		copyFailed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "patrol_audit_copy_failures_total", Help: "Tries to copy checkpoints off the machine that failed, by sink.",
+		}, []string{"sink"}),
+		uncopied: map[string]*atomic.Int64{},
 	}
 	m.all = []prometheus.Collector{
 		m.signed, m.signFailed,
@@ -35,11 +40,18 @@ func newMetrics(now func() time.Time, copies bool) *metrics {
 			Name: "patrol_audit_unsealed_rows", Help: "Rows of the audit that no signed checkpoint vouches for yet.",
 		}, func() float64 { return float64(m.unsealed.Load()) }),
 	}
-	if copies { // without a copy there is none that could lag
-		m.all = append(m.all, m.copyFailed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "patrol_audit_copy_lag_seconds", Help: "Age of the oldest checkpoint that was not copied off the machine yet; 0 when all were.",
+	if len(sinks) > 0 { // without a copy there is none that could lag
+		m.all = append(m.all, m.copyFailed)
+	}
+	for _, sink := range sinks {
+		oldest := new(atomic.Int64)
+		m.uncopied[sink] = oldest
+		m.copyFailed.WithLabelValues(sink)
+		m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "patrol_audit_copy_lag_seconds", Help: "Age of the oldest checkpoint that a sink off the machine does not have yet; 0 when it has all.",
+			ConstLabels: prometheus.Labels{"sink": sink},
 		}, func() float64 {
-			at := m.uncopied.Load()
+			at := oldest.Load()
 			if at == 0 {
 				return 0
 			}
@@ -64,12 +76,4 @@ func (m *metrics) register(r prometheus.Registerer) error {
 func (m *metrics) stands(head, sealed int64) {
 	m.rows.Store(head)
 	m.unsealed.Store(head - sealed)
-}
-
-func (m *metrics) oldest(at time.Time) {
-	if at.IsZero() {
-		m.uncopied.Store(0)
-		return
-	}
-	m.uncopied.Store(at.UnixMicro())
 }

@@ -222,21 +222,23 @@ func (s *Store) Standing(ctx context.Context) (head audit.Head, sealed int64, er
 // AddCheckpoint keeps a checkpoint that no sink has yet.
 func (s *Store) AddCheckpoint(ctx context.Context, c audit.Checkpoint) error {
 	return s.db.Write(ctx, func(t *sqldb.Tx) error {
-		return tx{t}.exec(ctx, `INSERT INTO audit_checkpoints (node, seq, hash, at, signature, copied) VALUES ($1, $2, $3, $4, $5, 0)`,
+		return tx{t}.exec(ctx, `INSERT INTO audit_checkpoints (node, seq, hash, at, signature) VALUES ($1, $2, $3, $4, $5)`,
 			c.Node, c.Seq, c.Hash[:], sqldb.Micros(c.At), c.Signature)
 	})
 }
 
-// Uncopied returns this node's oldest checkpoints that no sink has yet.
-func (s *Store) Uncopied(ctx context.Context, limit int) ([]audit.Checkpoint, error) {
+// Uncopied returns this node's oldest checkpoints that a sink does not have yet.
+func (s *Store) Uncopied(ctx context.Context, sink string, limit int) ([]audit.Checkpoint, error) {
 	return read(ctx, s, func(t tx) ([]audit.Checkpoint, error) {
-		return t.checkpoints(ctx, `node = $1 AND copied = 0 ORDER BY seq LIMIT $2`, s.node, limit)
+		return t.checkpoints(ctx, `node = $1 AND seq > COALESCE((SELECT through FROM audit_copies WHERE node = $2 AND sink = $3), 0)
+			ORDER BY seq LIMIT $4`, s.node, s.node, sink, limit)
 	})
 }
 
-// Copied marks the checkpoints up to a row as copied.
-func (s *Store) Copied(ctx context.Context, through int64) error {
+// Copied says that a sink has the checkpoints up to a row.
+func (s *Store) Copied(ctx context.Context, sink string, through int64) error {
 	return s.db.Write(ctx, func(t *sqldb.Tx) error {
-		return tx{t}.exec(ctx, `UPDATE audit_checkpoints SET copied = 1 WHERE node = $1 AND copied = 0 AND seq <= $2`, s.node, through)
+		return tx{t}.exec(ctx, `INSERT INTO audit_copies (node, sink, through) VALUES ($1, $2, $3)
+			ON CONFLICT (node, sink) DO UPDATE SET through = excluded.through`, s.node, sink, through)
 	})
 }

@@ -207,7 +207,7 @@ func TestCopied(t *testing.T) {
 			t.Errorf("%+v, sealed %d, %v", head, sealed, err)
 		}
 		for i := range 4 {
-			got, err := s.Uncopied(t.Context(), 2)
+			got, err := s.Uncopied(t.Context(), "file", 2)
 			if err != nil || len(got) != min(2, 3-i) {
 				t.Fatalf("%d uncopied, %v", len(got), err)
 			}
@@ -217,9 +217,13 @@ func TestCopied(t *testing.T) {
 			if got[0].Head != want[i].Head || !got[0].Signed(publicKey) {
 				t.Errorf("got %+v, want %+v", got[0], want[i])
 			}
-			if err := s.Copied(t.Context(), got[0].Seq); err != nil {
+			if err := s.Copied(t.Context(), "file", got[0].Seq); err != nil {
 				t.Fatal(err)
 			}
+		}
+		// Another sink has its own place, and begins with the first.
+		if got, err := s.Uncopied(t.Context(), "receiver", 9); err != nil || len(got) != 3 || got[0].Head != want[0].Head {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -12,11 +13,15 @@ import (
 )
 
 func (t tx) SaveClock(ctx context.Context, lead string, c alerts.DueClock) error {
+	ladder, err := json.Marshal(c.Ladder)
+	if err != nil {
+		return fmt.Errorf("encode the ladder of a clock of lead %s: %w", lead, err)
+	}
 	return t.exec(ctx, `
-		INSERT INTO lead_clocks (lead, stage, order_id, started, due_at, next_at, rung) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		INSERT INTO lead_clocks (lead, stage, order_id, started, due_at, next_at, rung, ladder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (lead, stage, order_id) DO UPDATE SET started = excluded.started, due_at = excluded.due_at,
-			next_at = excluded.next_at, rung = excluded.rung`,
-		lead, string(c.Stage), c.Order, sqldb.Micros(c.Started), sqldb.Micros(c.DueAt), zeroTime(c.NextAt), c.Rung)
+			next_at = excluded.next_at, rung = excluded.rung, ladder = excluded.ladder`,
+		lead, string(c.Stage), c.Order, sqldb.Micros(c.Started), sqldb.Micros(c.DueAt), zeroTime(c.NextAt), c.Rung, string(ladder))
 }
 
 func (t tx) StopClock(ctx context.Context, lead string, c alerts.DueClock) error {
@@ -24,7 +29,7 @@ func (t tx) StopClock(ctx context.Context, lead string, c alerts.DueClock) error
 }
 
 func clocksQuery(leads int) string {
-	return `SELECT lead, stage, order_id, started, due_at, next_at, rung FROM lead_clocks
+	return `SELECT lead, stage, order_id, started, due_at, next_at, rung, ladder FROM lead_clocks
 		WHERE lead IN (` + list(1, leads) + `) ORDER BY lead, due_at, stage, order_id`
 }
 
@@ -32,9 +37,12 @@ func clocksQuery(leads int) string {
 func (t tx) addClocks(ctx context.Context, at map[string]*alerts.Lead, ids []any) error {
 	_, err := sqldb.All(ctx, t.Tx, func(r *sql.Rows) (struct{}, error) {
 		var c alerts.DueClock
-		var lead string
+		var lead, ladder string
 		var started, due, next int64
-		if err := r.Scan(&lead, &c.Stage, &c.Order, &started, &due, &next, &c.Rung); err != nil {
+		if err := r.Scan(&lead, &c.Stage, &c.Order, &started, &due, &next, &c.Rung, &ladder); err != nil {
+			return struct{}{}, err
+		}
+		if err := decode("ladder", ladder, &c.Ladder); err != nil {
 			return struct{}{}, err
 		}
 		c.Started, c.DueAt = sqldb.Time(started), sqldb.Time(due)
@@ -48,6 +56,20 @@ func (t tx) addClocks(ctx context.Context, at map[string]*alerts.Lead, ids []any
 		return fmt.Errorf("read clocks: %w", err)
 	}
 	return nil
+}
+
+func (t tx) PartsRunning(ctx context.Context, lead string) (bool, error) {
+	var n int
+	err := t.QueryRowContext(ctx, `
+		WITH RECURSIVE parts (id) AS (
+			SELECT id FROM leads WHERE merged_into = $1 AND merged_into <> ''
+			UNION SELECT l.id FROM leads l JOIN parts p ON l.merged_into = p.id AND l.merged_into <> ''
+		)
+		SELECT COUNT(*) FROM parts p JOIN leads l ON l.id = p.id WHERE l.ended_at IS NULL`, lead).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look at the parts of lead %s: %w", lead, err)
+	}
+	return n > 0, nil
 }
 
 // DueClocks are the clocks of which something is due, the oldest first.

@@ -58,7 +58,6 @@ type app struct {
 	db       *sqldb.DB
 	cameras  *inventorysql.Store
 	wanted   atomic.Pointer[inventory.Snapshot] // with the canary's camera
-	routes   *alerts.Routes
 	engine   *alerts.Engine
 	ledger   *alertsql.Store
 	keeper   *audit.Keeper
@@ -256,21 +255,27 @@ func (a *app) openAlerts(ctx context.Context) error {
 		info.Severity = severity
 		kinds[kind] = info
 	}
-	if a.routes, err = readRoutes(a.cfg); err != nil {
+	routes, err := readRoutes(a.cfg)
+	if err != nil {
 		return err
 	}
-	for _, hole := range a.routes.Holes(a.wanted.Load().Grid) {
-		a.log.Warn("leads without an owner", "hole", hole.String())
-	}
+	a.warnOfHoles(routes)
 	a.hub = wall.NewHub(a.part("hub"))
 	a.engine, err = alerts.New(alerts.Options{
 		Store: store, Inventory: func() inventory.Snapshot { return *a.wanted.Load() }, Pictures: pictures, Kinds: kinds, Outbox: a.outbox,
-		CanaryCamera: canaryID, Changed: a.hub.Lead, Routes: a.routes, Log: a.part("alerts"), Registerer: a.registry,
+		CanaryCamera: canaryID, Changed: a.hub.Lead, Routes: routes, Log: a.part("alerts"), Registerer: a.registry,
 	})
 	if err == nil && a.canary != nil {
 		a.canary.settle = a.settleCanary
 	}
 	return err
+}
+
+// warnOfHoles tells of leads that would have no owner.
+func (a *app) warnOfHoles(r *alerts.Routes) {
+	for _, hole := range r.Holes(a.wanted.Load().Grid) {
+		a.log.Warn("leads without an owner", "hole", hole.String())
+	}
 }
 
 // settleCanary rejects a canary's lead, which no officer is to see.
@@ -428,7 +433,7 @@ func (a *app) openWall(ctx context.Context) error {
 		Coverage: a.coverage, Promiser: a.manager, Maintenance: a.maintenance,
 		Inventory: a.inventory, LinkKey: linkKey,
 		Canary: a.canaryStatus, Intervals: a.intervals(), Page: ui.Files(),
-		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Routes: a.routes,
+		Site: wall.Site{Name: a.cfg.Site.Name, TimeZone: a.cfg.Site.TimeZone}, Routes: a.engine.Routes,
 		Secure: a.tls != nil, Log: a.part("wall"), Registerer: a.registry,
 	})
 	return err

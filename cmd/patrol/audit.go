@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"net/url"
 	"os"
 	"strconv"
@@ -17,6 +16,8 @@ import (
 
 	"videopatrol/alerts"
 	"videopatrol/alerts/audit"
+	"videopatrol/alerts/audit/receiver"
+	"videopatrol/inventory"
 	"videopatrol/wall"
 )
 
@@ -34,12 +35,37 @@ func (a *app) openAudit() (wall.AuditKey, error) {
 	}
 	o := audit.KeeperOptions{Ledger: a.ledger, Key: key, Log: a.part("audit"), Registerer: a.registry}
 	if path := a.cfg.Audit.Checkpoints; path != "" {
-		o.Sink = audit.File(path)
-	} else {
-		a.log.Info("checkpoints of the audit stay on this machine; audit.checkpoints names a file on another one's mount")
+		o.Sinks = append(o.Sinks, audit.NamedSink{Name: "file", Sink: audit.File(path)})
+	}
+	if r := a.cfg.Audit.Receiver; r.URL != "" {
+		sink, err := r.open()
+		if err != nil {
+			return public, err
+		}
+		a.onClose(sink.Close)
+		o.Sinks = append(o.Sinks, audit.NamedSink{Name: "receiver", Sink: sink, Single: true})
+	}
+	if len(o.Sinks) == 0 {
+		a.log.Info("checkpoints of the audit stay on this machine; audit.checkpoints and audit.receiver take them to another one")
 	}
 	a.keeper, err = audit.NewKeeper(o)
 	return public, err
+}
+
+// open returns the sink that a receiver is.
+func (r ReceiverConfig) open() (*receiver.Sink, error) {
+	var token inventory.Secret
+	if r.Token != "" {
+		var err error
+		if token, err = r.Token.Resolve(); err != nil {
+			return nil, fmt.Errorf("audit.receiver.token: %w", err)
+		}
+	}
+	s, err := receiver.New(receiver.Options{URL: r.URL, Token: token, Allow: r.Allow, Loopback: isLoopbackURL(r.URL)})
+	if err != nil {
+		return nil, fmt.Errorf("audit.receiver: %w", err)
+	}
+	return s, nil
 }
 
 // firstStart makes the first users, and the administrator's token, when there
@@ -163,7 +189,8 @@ type verified struct {
 }
 
 func newAuditVerify(f *clientFlags) *cobra.Command {
-	var copied, key, node string
+	var copied []string
+	var key, node string
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Verify the whole audit: hashes, order, signed checkpoints and their copy", Args: noArgs,
 		Long: `Verify the whole audit: hashes, order, signed checkpoints and their copy.
@@ -188,13 +215,13 @@ Exit code 1 says that the audit is broken, or cannot be read; where, is printed.
 		},
 	}
 	p := cmd.Flags()
-	p.StringVar(&copied, "checkpoints", "", "file that audit.checkpoints of the configuration names, or a copy of it")
+	p.StringArrayVar(&copied, "checkpoints", nil, "file that audit.checkpoints of the configuration names, or what audit.receiver kept, one line a checkpoint; may be given again")
 	p.StringVar(&key, "key", "", "the node's public key, or a file that holds it (default: what the gateway says)")
 	p.StringVar(&node, "node", "", "node whose audit it is (default: the gateway's own); wants --key")
 	return cmd
 }
 
-func (c *client) verify(ctx context.Context, node, key, copied string) (v verified, err error) {
+func (c *client) verify(ctx context.Context, node, key string, copied []string) (v verified, err error) {
 	own := wall.AuditKey{Node: node, Key: key}
 	switch {
 	case key != "":
@@ -220,10 +247,10 @@ func (c *client) verify(ctx context.Context, node, key, copied string) (v verifi
 	if chain.Key, err = audit.ParseKey(own.Key); err != nil {
 		return v, err
 	}
-	if copied != "" {
+	for _, path := range copied {
 		// It is read no further than it goes now: what is added meanwhile may
 		// tell of rows that were not read.
-		file, err := os.Open(copied) //nolint:gosec // the user named it
+		file, err := os.Open(path) //nolint:gosec // the user named it
 		if err != nil {
 			return v, err
 		}
@@ -232,7 +259,7 @@ func (c *client) verify(ctx context.Context, node, key, copied string) (v verifi
 		if err != nil {
 			return v, err
 		}
-		chain.Copies = []iter.Seq2[audit.Checkpoint, error]{audit.ReadCopy(io.LimitReader(file, info.Size()), own.Node)}
+		chain.Copies = append(chain.Copies, audit.ReadCopy(io.LimitReader(file, info.Size()), own.Node))
 		v.Copy = true
 	}
 	chain.Parts = audit.Parts(func(after int64) (audit.Part, error) {

@@ -3,11 +3,15 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,10 +26,11 @@ func TestAuditVerify(t *testing.T) {
 	dir := t.TempDir()
 	data, copied := filepath.Join(dir, "data"), filepath.Join(dir, "elsewhere.jsonl")
 	config := filepath.Join(dir, "patrol.yaml")
+	office, kept := anotherOffice(t, dir)
 	configure := func(level string) {
 		t.Helper()
-		text := fmt.Sprintf("data: %s\nnode: hall-3\naudit: {checkpoints: %s}\nlog: {level: %s}\n"+
-			"wall: {listen: 127.0.0.1:0}\nmetrics: {listen: 127.0.0.1:0}\ncanary: {enabled: false}\n", data, copied, level)
+		text := fmt.Sprintf("data: %s\nnode: hall-3\naudit: {checkpoints: %s, receiver: {url: %q}}\nlog: {level: %s}\n"+
+			"wall: {listen: 127.0.0.1:0}\nmetrics: {listen: 127.0.0.1:0}\ncanary: {enabled: false}\n", data, copied, office, level)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +137,9 @@ func TestAuditVerify(t *testing.T) {
 		if v := verify("--checkpoints", copied); !v.OK || v.Checkpoints < 4 || v.Sealed < 8 {
 			t.Errorf("whole: %+v", v)
 		}
+		if v := verify("--checkpoints", kept, "--checkpoints", copied); !v.OK || v.Checkpoints < 6 || v.Sealed < 8 {
+			t.Errorf("whole, with both copies: %+v", v)
+		}
 	})
 	tamper(`UPDATE audit_rows SET made_by = 'nobody' WHERE seq = 3`)
 	serving(func() {
@@ -146,8 +154,41 @@ func TestAuditVerify(t *testing.T) {
 		if v := verify("--checkpoints", copied); v.OK || v.Fault.Seq < 7 {
 			t.Errorf("cut off, with the copy: %+v", v)
 		}
+		if v := verify("--checkpoints", kept); v.OK || v.Fault.Seq < 7 {
+			t.Errorf("cut off, with what the receiver kept: %+v", v)
+		}
 		if v := verify(); !v.OK {
 			t.Errorf("cut off, without the copy: %+v", v) // the copy is there because of this
 		}
 	})
+}
+
+// anotherOffice appends what is POSTed to it to a file, once it has been away
+// for a while.
+func anotherOffice(t *testing.T, dir string) (url, kept string) {
+	t.Helper()
+	kept = filepath.Join(dir, "kept.jsonl")
+	file, err := os.OpenFile(kept, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		line, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, err = file.Write(line)
+		}
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		file.Close()
+	})
+	return server.URL, kept
 }

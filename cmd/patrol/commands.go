@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -397,7 +398,7 @@ func transition(f *clientFlags, use, short string, to alerts.LeadState) *cobra.C
 
 func newUser() *cobra.Command {
 	var f clientFlags
-	var role string
+	var role, department string
 	add := &cobra.Command{
 		Use: "add NAME", Short: "Add a user; the gateway makes the password and tells it once", Args: oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -409,14 +410,15 @@ func newUser() *cobra.Command {
 				return err
 			}
 			var u wall.NewAccount
-			if err := c.post(cmd.Context(), "/users", wall.AccountRequest{Name: args[0], Role: wall.Role(role)}, &u); err != nil {
+			if err := c.post(cmd.Context(), "/users", wall.AccountRequest{Name: args[0], Role: wall.Role(role), Department: department}, &u); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "user %s (%s), password %s\n", u.User.Name, u.User.Role, u.Password)
 			return err
 		},
 	}
-	add.Flags().StringVar(&role, "role", string(wall.RoleOfficer), "officer, dispatcher, admin, auditor or sre")
+	add.Flags().StringVar(&role, "role", string(wall.RoleOfficer), "officer, dispatcher, admin, auditor, sre or department")
+	add.Flags().StringVar(&department, "department", "", "id of the department whose orders a user of the role department sees")
 	list := &cobra.Command{
 		Use: "list", Short: "List users", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -431,9 +433,9 @@ func newUser() *cobra.Command {
 			if f.output == "json" {
 				return writeJSON(cmd.OutOrStdout(), l.Users)
 			}
-			rows := [][]string{{"NAME", "ROLE", "DISABLED", "CREATED"}}
+			rows := [][]string{{"NAME", "ROLE", "DEPARTMENT", "DISABLED", "CREATED"}}
 			for _, u := range l.Users {
-				rows = append(rows, []string{u.Name, string(u.Role), strconv.FormatBool(u.Disabled), u.Created.Format(time.RFC3339)})
+				rows = append(rows, []string{u.Name, string(u.Role), cmp.Or(u.Department, "-"), strconv.FormatBool(u.Disabled), u.Created.Format(time.RFC3339)})
 			}
 			return table(cmd.OutOrStdout(), rows)
 		},

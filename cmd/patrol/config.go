@@ -60,7 +60,16 @@ type SiteConfig struct {
 
 // AuditConfig says where the audit's checkpoints go.
 type AuditConfig struct {
-	Checkpoints string `yaml:"checkpoints"`
+	Checkpoints string         `yaml:"checkpoints"`
+	Receiver    ReceiverConfig `yaml:"receiver"`
+}
+
+// ReceiverConfig is another office that keeps checkpoints.
+type ReceiverConfig struct {
+	URL   string    `yaml:"url"`
+	Token SecretRef `yaml:"token"`
+	// Allow are the networks that the receiver's address may lie in.
+	Allow []string `yaml:"allow"`
 }
 
 // LogConfig says what is logged and how.
@@ -302,6 +311,12 @@ func (c Config) check() error {
 	if c.Wall.URL == "" && len(c.Sinks) > 0 && !isLoopback(c.Wall.Listen) {
 		bad("wall.url", "is required with sinks: the links to evidence that they get begin with it")
 	}
+	if r := c.Audit.Receiver; r.URL != "" {
+		// The secret behind the token is tried by resolveSecrets.
+		if _, err := (ReceiverConfig{URL: r.URL, Allow: r.Allow}).open(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	c.checkPatrol(bad)
 	for kind, s := range c.Severity {
 		if !slices.Contains(alerts.Kinds(), kind) {
@@ -413,6 +428,9 @@ func (c Config) resolveSecrets() error {
 	if c.Database.Password != "" {
 		try("database.password", c.Database.Password)
 	}
+	if c.Audit.Receiver.Token != "" {
+		try("audit.receiver.token", c.Audit.Receiver.Token)
+	}
 	for i, s := range c.Sinks {
 		for j, r := range s.Secrets {
 			try(fmt.Sprintf("sinks[%d].secrets[%d]", i, j), r)
@@ -424,7 +442,7 @@ func (c Config) resolveSecrets() error {
 // fixedDifferences lists the keys in which next differs from c and which
 // cannot change while the gateway runs.
 func (c Config) fixedDifferences(next Config) []string {
-	next.Log.Level = c.Log.Level
+	next.Log.Level, next.Routes = c.Log.Level, c.Routes
 	var keys []string
 	a, b := reflect.ValueOf(c), reflect.ValueOf(next)
 	for i := range a.NumField() {

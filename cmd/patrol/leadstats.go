@@ -55,7 +55,7 @@ func printStatistics(w io.Writer, s alerts.Statistics) error {
 	}
 	tally := func(t alerts.Tally) []string {
 		return []string{
-			strconv.Itoa(t.Raised), strconv.Itoa(t.Accepted), strconv.Itoa(t.Rejected), strconv.Itoa(t.Handled), share(t.Precision), share(t.Rate),
+			strconv.Itoa(t.Raised), strconv.Itoa(t.Accepted), strconv.Itoa(t.Rejected), strconv.Itoa(t.Handled), strconv.Itoa(t.Expired), share(t.Precision), share(t.Rate),
 		}
 	}
 	spread := func(p alerts.Spread) string {
@@ -65,7 +65,7 @@ func printStatistics(w io.Writer, s alerts.Statistics) error {
 		whole := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)).Round(time.Second) }
 		return fmt.Sprintf("%s / %s", whole(p.P50), whole(p.P95))
 	}
-	head := []string{"RAISED", "ACCEPTED", "REJECTED", "HANDLED", "PRECISION", "RATE"}
+	head := []string{"RAISED", "ACCEPTED", "REJECTED", "HANDLED", "EXPIRED", "PRECISION", "RATE"}
 	cells := [][]string{append([]string{"CELL"}, head...), append([]string{"all"}, tally(s.Total)...)}
 	for _, c := range s.Cells {
 		cells = append(cells, append([]string{cmp.Or(c.Name, c.Cell, "outside")}, tally(c.Tally)...))

@@ -58,7 +58,11 @@ func newServe() *cobra.Command {
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
-			go reloader(cmd.Context(), reload, file, cfg, level, log, a.reloaded)
+			r, err := newReloader(a, file, level)
+			if err != nil {
+				return errors.Join(err, a.close())
+			}
+			go r.run(cmd.Context(), reload)
 			if err := writeReady(cmd.OutOrStdout(), a); err != nil {
 				return err
 			}
@@ -110,37 +114,6 @@ func newLogger(c LogConfig, level *slog.LevelVar, w io.Writer) *slog.Logger {
 		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
-}
-
-// reloader applies a changed configuration on SIGHUP, all of it or nothing.
-// What is applied without a restart is the log's level; for anything else that
-// changed it says that a restart is needed. What record refuses is not applied.
-func reloader(ctx context.Context, signals <-chan os.Signal, file string, current Config, level *slog.LevelVar, log *slog.Logger,
-	record func(ctx context.Context, detail string) error,
-) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-signals:
-		}
-		next, err := LoadConfig(file)
-		if err != nil {
-			log.Error("configuration not reloaded", "error", err)
-			continue
-		}
-		if changed := current.fixedDifferences(next); len(changed) > 0 {
-			log.Error("configuration not reloaded", "error", "these keys need a restart", "keys", strings.Join(changed, ", "))
-			continue
-		}
-		if err := record(ctx, "log.level "+current.Log.Level+" → "+next.Log.Level); err != nil {
-			log.Error("configuration not reloaded", "error", err)
-			continue
-		}
-		_ = level.UnmarshalText([]byte(next.Log.Level))
-		log.Info("configuration reloaded", "log.level.before", current.Log.Level, "log.level", next.Log.Level)
-		current = next
-	}
 }
 
 // dataKey returns the 32 bytes that a file of the data folder holds, made at

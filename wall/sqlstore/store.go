@@ -58,9 +58,9 @@ func (s *Store) CreateUser(ctx context.Context, u wall.StoredAccount) error {
 }
 
 func insertUser(ctx context.Context, tx *sqldb.Tx, u wall.StoredAccount) error {
-	r, err := tx.ExecContext(ctx, `INSERT INTO wall_users (name, role, hash, disabled, created)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING`,
-		u.Name, string(u.Role), u.Hash, boolInt(u.Disabled), sqldb.Micros(u.Created))
+	r, err := tx.ExecContext(ctx, `INSERT INTO wall_users (name, role, hash, disabled, created, department)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`,
+		u.Name, string(u.Role), u.Hash, boolInt(u.Disabled), sqldb.Micros(u.Created), u.Department)
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func insertUser(ctx context.Context, tx *sqldb.Tx, u wall.StoredAccount) error {
 func (s *Store) User(ctx context.Context, name string) (u wall.StoredAccount, err error) {
 	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
 		var disabled, created int64
-		err := tx.QueryRowContext(ctx, `SELECT name, role, hash, disabled, created FROM wall_users WHERE name = $1`, name).
-			Scan(&u.Name, &u.Role, &u.Hash, &disabled, &created)
+		err := tx.QueryRowContext(ctx, `SELECT name, role, hash, disabled, created, department FROM wall_users WHERE name = $1`, name).
+			Scan(&u.Name, &u.Role, &u.Hash, &disabled, &created, &u.Department)
 		u.Disabled, u.Created = disabled != 0, sqldb.Time(created)
 		return err
 	})
@@ -90,10 +90,10 @@ func (s *Store) Users(ctx context.Context) (users []wall.Account, err error) {
 	err = s.db.Read(ctx, func(tx *sqldb.Tx) (err error) {
 		users, err = sqldb.All(ctx, tx, func(r *sql.Rows) (u wall.Account, err error) {
 			var disabled, created int64
-			err = r.Scan(&u.Name, &u.Role, &disabled, &created)
+			err = r.Scan(&u.Name, &u.Role, &disabled, &created, &u.Department)
 			u.Disabled, u.Created = disabled != 0, sqldb.Time(created)
 			return u, err
-		}, `SELECT name, role, disabled, created FROM wall_users ORDER BY name`)
+		}, `SELECT name, role, disabled, created, department FROM wall_users ORDER BY name`)
 		return err
 	})
 	return users, wrap("list users", err)
@@ -147,9 +147,9 @@ func (s *Store) AddSession(ctx context.Context, x wall.Session) error {
 func (s *Store) Session(ctx context.Context, key wall.Key) (x wall.Session, u wall.Account, err error) {
 	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
 		var began, seen, expires, disabled, created int64
-		err := tx.QueryRowContext(ctx, `SELECT u.name, u.role, u.disabled, u.created, s.created, s.seen, s.expires
+		err := tx.QueryRowContext(ctx, `SELECT u.name, u.role, u.disabled, u.created, u.department, s.created, s.seen, s.expires
 			FROM wall_sessions s JOIN wall_users u ON u.name = s.user_name WHERE s.secret_key = $1`, key[:]).
-			Scan(&u.Name, &u.Role, &disabled, &created, &began, &seen, &expires)
+			Scan(&u.Name, &u.Role, &disabled, &created, &u.Department, &began, &seen, &expires)
 		u.Disabled, u.Created = disabled != 0, sqldb.Time(created)
 		x = wall.Session{
 			Key: key, User: u.Name, Created: sqldb.Time(began), Seen: sqldb.Time(seen), Expires: sqldb.Time(expires),
@@ -219,9 +219,9 @@ func (s *Store) Tokens(ctx context.Context, user string) (tokens []wall.Token, e
 func (s *Store) TokenByKey(ctx context.Context, key wall.Key) (t wall.StoredToken, u wall.Account, err error) {
 	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
 		var made, expires, disabled, created int64
-		err := tx.QueryRowContext(ctx, `SELECT u.name, u.role, u.disabled, u.created, t.id, t.label, t.created, t.expires
+		err := tx.QueryRowContext(ctx, `SELECT u.name, u.role, u.disabled, u.created, u.department, t.id, t.label, t.created, t.expires
 			FROM wall_tokens t JOIN wall_users u ON u.name = t.user_name WHERE t.secret_key = $1`, key[:]).
-			Scan(&u.Name, &u.Role, &disabled, &created, &t.ID, &t.Label, &made, &expires)
+			Scan(&u.Name, &u.Role, &disabled, &created, &u.Department, &t.ID, &t.Label, &made, &expires)
 		u.Disabled, u.Created = disabled != 0, sqldb.Time(created)
 		t.Key, t.User, t.Created, t.Expires = key, u.Name, sqldb.Time(made), sqldb.Time(expires)
 		return err

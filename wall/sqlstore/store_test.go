@@ -54,7 +54,30 @@ func TestUsers(t *testing.T) {
 		if err := s.CreateUser(ctx, account("admin", wall.RoleSRE)); !errors.Is(err, wall.ErrAccountExists) {
 			t.Errorf("a name that is taken: %v", err)
 		}
+		fireman := account("kim", wall.RoleDepartment)
+		fireman.Department = "fire"
+		if err := s.CreateUser(ctx, fireman); err != nil {
+			t.Fatal(err)
+		}
 		s = open(t, url) // a restart, migrations included
+		if u, err := s.User(ctx, "kim"); err != nil || u != fireman {
+			t.Errorf("%+v %v", u, err)
+		}
+		if all, err := s.Users(ctx); err != nil || len(all) != 3 || all[1] != fireman.Account {
+			t.Errorf("%+v %v", all, err)
+		}
+		if err := s.AddSession(ctx, wall.Session{Key: wall.Key{1}, User: "kim", Created: noon, Seen: noon, Expires: noon}); err != nil {
+			t.Fatal(err)
+		}
+		if _, u, err := s.Session(ctx, wall.Key{1}); err != nil || u != fireman.Account {
+			t.Errorf("%+v %v", u, err)
+		}
+		if err := s.AddToken(ctx, wall.StoredToken{Token: wall.Token{ID: "t", Created: noon, Expires: noon}, Key: wall.Key{2}, User: "kim"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, u, err := s.TokenByKey(ctx, wall.Key{2}); err != nil || u != fireman.Account {
+			t.Errorf("%+v %v", u, err)
+		}
 		u, err := s.User(ctx, "admin")
 		if err != nil || u != first[1] {
 			t.Errorf("%+v %v", u, err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"videopatrol/alerts"
+	"videopatrol/internal/egress"
 	"videopatrol/inventory"
 )
 
@@ -41,15 +42,9 @@ type Options struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-const (
-	defaultTimeout = 15 * time.Second
-	// maxAnswer is how much of an answer is read, so that the connection can
-	// be used again; nothing of it is kept.
-	maxAnswer = 16 << 10
-	// contentType of the JSON event format in structured mode (CloudEvents
-	// 1.0 HTTP protocol binding, 3.2).
-	contentType = "application/cloudevents+json; charset=utf-8"
-)
+// contentType of the JSON event format in structured mode (CloudEvents 1.0 HTTP
+// protocol binding, 3.2).
+const contentType = "application/cloudevents+json; charset=utf-8"
 
 // Sink is an alerts.Sink that speaks to one receiver.
 type Sink struct {
@@ -62,78 +57,23 @@ var _ alerts.Sink = (*Sink)(nil)
 
 // New returns a Sink. Close it when it is not needed any more.
 func New(o Options) (*Sink, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Hostname() == "" {
-		return nil, errors.New("webhook: the URL names no receiver; write https://host/path")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("webhook: a URL carries no user name or password; requests are signed")
-	case u.Scheme != "https" && (u.Scheme != "http" || !o.Loopback):
-		return nil, fmt.Errorf("webhook: %s://%s: want https (http goes to loopback alone, where that is allowed)", u.Scheme, u.Host)
-	case o.Source == "":
+	if o.Source == "" {
 		return nil, errors.New("webhook: Source, the gateway's own URI, is required")
 	}
 	keys, err := keys(o.Secrets)
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
 	}
-	if len(o.Allow) == 0 {
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-		}
-		o.Allow = []string{net.JoinHostPort(u.Hostname(), port)}
-	}
-	e, err := newEgress(o.Allow, o.Loopback)
+	client, err := egress.Client(egress.Options{
+		URL: o.URL, Allow: o.Allow, Loopback: o.Loopback, Timeout: o.Timeout, Resolve: o.Resolve, Dial: o.Dial,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("webhook: %w", err)
-	}
-	o.setDefaults()
-	plain := u.Scheme == "http"
-	return &Sink{o: o, keys: keys, client: &http.Client{
-		Timeout: o.Timeout,
-		// The answer that redirects is the answer.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext: func(ctx context.Context, network, hostport string) (net.Conn, error) {
-				c, err := o.dial(ctx, e, network, hostport)
-				if err == nil && plain && !isLoopback(c.RemoteAddr()) {
-					c.Close()
-					return nil, fmt.Errorf("http to %s, which is not this machine: %w", hostport, errBlocked)
-				}
-				return c, err
-			},
-			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        time.Minute,
-			MaxResponseHeaderBytes: maxAnswer,
-		},
-	}}, nil
-}
-
-func (o *Options) setDefaults() {
-	if o.Timeout <= 0 {
-		o.Timeout = defaultTimeout
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.Resolve == nil {
-		o.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
-	}
-	if o.Dial == nil {
-		o.Dial = (&net.Dialer{}).DialContext
-	}
-}
-
-// isLoopback takes an address that is no IP address, such as a test's pipe,
-// for this machine's.
-func isLoopback(a net.Addr) bool {
-	ap, err := netip.ParseAddrPort(a.String())
-	return err != nil || ap.Addr().Unmap().IsLoopback()
+	return &Sink{o: o, keys: keys, client: client}, nil
 }
 
 // Close ends connections that wait for another request.
@@ -172,14 +112,14 @@ func (s *Sink) Deliver(ctx context.Context, n alerts.Notice) error {
 	}
 	defer res.Body.Close()
 	// Only for the connection's sake: the answer has been given.
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, egress.MaxAnswer))
 	return answer(res, s.o.Clock())
 }
 
 func faultOf(err error) string {
 	var t interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, errBlocked):
+	case errors.Is(err, egress.ErrBlocked):
 		return alerts.FaultBlocked
 	case errors.As(err, &t) && t.Timeout():
 		return alerts.FaultTimeout

@@ -16,10 +16,15 @@ audit_checkpoints
 	hash bytea NOT NULL
 	at bigint NOT NULL
 	signature bytea NOT NULL
-	copied bigint NOT NULL
 	PRIMARY KEY (node, seq)
 	CREATE UNIQUE INDEX audit_checkpoints_pkey ON public.audit_checkpoints USING btree (node, seq)
-	CREATE INDEX audit_checkpoints_uncopied ON public.audit_checkpoints USING btree (node, seq) WHERE (copied = 0)
+
+audit_copies
+	node text COLLATE "C" NOT NULL
+	sink text COLLATE "C" NOT NULL
+	through bigint NOT NULL
+	PRIMARY KEY (node, sink)
+	CREATE UNIQUE INDEX audit_copies_pkey ON public.audit_copies USING btree (node, sink)
 
 audit_heads
 	node text COLLATE "C" NOT NULL
@@ -99,6 +104,7 @@ lead_clocks
 	due_at bigint NOT NULL
 	next_at bigint NOT NULL
 	rung bigint NOT NULL
+	ladder text COLLATE "C" NOT NULL DEFAULT 'null'::text
 	FOREIGN KEY (lead) REFERENCES leads(id) ON DELETE CASCADE
 	PRIMARY KEY (lead, stage, order_id)
 	CREATE INDEX lead_clocks_next ON public.lead_clocks USING btree (next_at, lead, stage, order_id) WHERE (next_at <> 0)

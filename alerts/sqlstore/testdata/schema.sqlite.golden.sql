@@ -15,11 +15,15 @@ CREATE TABLE audit_checkpoints (
     hash      BLOB NOT NULL,
     at        INTEGER NOT NULL,
     signature BLOB NOT NULL,
-    copied    INTEGER NOT NULL,
     PRIMARY KEY (node, seq)
 ) STRICT, WITHOUT ROWID
 
-CREATE INDEX audit_checkpoints_uncopied ON audit_checkpoints (node, seq) WHERE copied = 0
+CREATE TABLE audit_copies (
+    node    TEXT NOT NULL,
+    sink    TEXT NOT NULL,
+    through INTEGER NOT NULL,
+    PRIMARY KEY (node, sink)
+) STRICT, WITHOUT ROWID
 
 CREATE TABLE audit_heads (
     node TEXT PRIMARY KEY,
@@ -95,7 +99,7 @@ CREATE TABLE lead_clocks (
     started  INTEGER NOT NULL,
     due_at   INTEGER NOT NULL,
     next_at  INTEGER NOT NULL,
-    rung     INTEGER NOT NULL,
+    rung     INTEGER NOT NULL, ladder TEXT NOT NULL DEFAULT 'null',
     PRIMARY KEY (lead, stage, order_id)
 ) STRICT, WITHOUT ROWID
 

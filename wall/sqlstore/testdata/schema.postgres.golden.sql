@@ -29,5 +29,6 @@ wall_users
 	hash text COLLATE "C" NOT NULL
 	disabled bigint NOT NULL
 	created bigint NOT NULL
+	department text COLLATE "C" NOT NULL DEFAULT ''::text
 	PRIMARY KEY (name)
 	CREATE UNIQUE INDEX wall_users_pkey ON public.wall_users USING btree (name)

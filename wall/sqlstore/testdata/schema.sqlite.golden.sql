@@ -25,4 +25,4 @@ CREATE TABLE wall_users (
     hash     TEXT    NOT NULL,
     disabled INTEGER NOT NULL,
     created  INTEGER NOT NULL
-) STRICT
+, department TEXT NOT NULL DEFAULT '') STRICT

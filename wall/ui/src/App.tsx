@@ -10,13 +10,24 @@ import { useCounts } from './leads/useCounts'
 import { WallPage } from './leads/WallPage'
 import { useLive, useNow } from './live/hooks'
 import { store, tested } from './live/store'
-import { useMe } from './session'
+import { DepartmentPage } from './orders/DepartmentPage'
+import { useMay, useMe } from './session'
 import { useSpanWords } from './ui/Age'
 import { Lamp, Logo } from './ui/Icons'
 import { LanguageSwitch, ThemeSwitch } from './ui/Switches'
 import { clock } from './ui/time'
 
+/** App is the desk, or for who belongs to a department its orders alone. */
 export function App() {
+  return useMay('read') ? <Desk /> : (
+    <div className="frame">
+      <Bar />
+      <DepartmentPage />
+    </div>
+  )
+}
+
+function Desk() {
   const { t } = useWords()
   const [help, setHelp] = useState(false)
   const counts = useCounts()
@@ -31,7 +42,7 @@ export function App() {
   })
   return (
     <div className="frame">
-      <Bar raised={raised} onHelp={() => setHelp(true)} />
+      <Bar desk={{ raised, onHelp: () => setHelp(true) }} />
       <Banners />
       <Switch>
         <Route path="/"><WallPage /></Route>
@@ -45,7 +56,7 @@ export function App() {
   )
 }
 
-function Bar({ raised, onHelp }: { raised: number; onHelp: () => void }) {
+function Bar({ desk }: { desk?: { raised: number; onHelp: () => void } }) {
   const { t, role } = useWords()
   const me = useMe()
   const live = useLive()
@@ -65,17 +76,19 @@ function Bar({ raised, onHelp }: { raised: number; onHelp: () => void }) {
   return (
     <header className="bar">
       <Link href="/" className="brand"><Logo /><b>{t('product')}</b><span className="muted">{me.site.name}</span></Link>
-      <nav className="nav" aria-label={t('nav.title')}>
-        <Link href="/" aria-current={cameras ? undefined : 'page'}>{t('nav.leads')}{raised > 0 && <span className="num count">{raised}</span>}</Link>
-        <Link href="/cameras" aria-current={cameras ? 'page' : undefined}>{t('nav.cameras')}</Link>
-      </nav>
+      {desk && (
+        <nav className="nav" aria-label={t('nav.title')}>
+          <Link href="/" aria-current={cameras ? undefined : 'page'}>{t('nav.leads')}{desk.raised > 0 && <span className="num count">{desk.raised}</span>}</Link>
+          <Link href="/cameras" aria-current={cameras ? 'page' : undefined}>{t('nav.cameras')}</Link>
+        </nav>
+      )}
       <div className="bar-right">
-        <span className="lamp"><Lamp ok={live.link === 'open'} />{live.link === 'open' ? t('link.open') : t('link.lost')}</span>
-        {live.canary && live.link !== 'lost' && <span className="lamp">{tested(live.canary) ? <><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</> : <span className="muted">{t('canary.off')}</span>}</span>}
+        {desk && <span className="lamp"><Lamp ok={live.link === 'open'} />{live.link === 'open' ? t('link.open') : t('link.lost')}</span>}
+        {desk && live.canary && live.link !== 'lost' && <span className="lamp">{tested(live.canary) ? <><Lamp ok={live.canary.ok} />{live.canary.ok ? t('canary.ok') : t('canary.bad')}</> : <span className="muted">{t('canary.off')}</span>}</span>}
         <SiteClock />
         <LanguageSwitch />
         <ThemeSwitch />
-        <button type="button" className="quiet" onClick={onHelp}>{t('help.open')}<kbd>?</kbd></button>
+        {desk && <button type="button" className="quiet" onClick={desk.onHelp}>{t('help.open')}<kbd>?</kbd></button>}
         <span className="who">{me.user.name} <span className="muted">{role(me.user.role)}</span></span>
         <button type="button" className="quiet" onClick={() => void leave()}>{t('logout')}</button>
       </div>

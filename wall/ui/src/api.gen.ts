@@ -541,7 +541,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Orders, newest first */
+        /** Orders, newest first; who belongs to a department sees its own */
         get: operations["list-orders"];
         put?: never;
         post?: never;
@@ -747,20 +747,23 @@ export interface components {
         Account: {
             /** Format: date-time */
             created_at: string;
+            department?: string;
             disabled: boolean;
             name: string;
             /** @enum {string} */
-            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre";
+            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre" | "department";
         };
         AccountList: {
             users: components["schemas"]["Account"][];
         };
         AccountRequest: {
+            /** @description of the role department, which demands it: whose orders the user sees */
+            department?: string;
             name: string;
             /** @description left out: the gateway makes one and answers it once */
             password?: string;
             /** @enum {string} */
-            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre";
+            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre" | "department";
         };
         AuditChainPage: {
             /** @description signed, of these rows; with the last page also those of rows that are gone */
@@ -918,6 +921,11 @@ export interface components {
              */
             accepted: number;
             cell: string;
+            /**
+             * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
             /**
              * Format: int64
              * @description resolved or closed
@@ -1479,6 +1487,11 @@ export interface components {
             camera: string;
             /**
              * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
+            /**
+             * Format: int64
              * @description resolved or closed
              */
             handled: number;
@@ -1673,6 +1686,11 @@ export interface components {
             accepted: number;
             /**
              * Format: int64
+             * @description nobody judged it in time
+             */
+            expired: number;
+            /**
+             * Format: int64
              * @description resolved or closed
              */
             handled: number;
@@ -1770,11 +1788,13 @@ export interface components {
             version: number;
         };
         User: {
+            /** @description of the role department: whose orders are all that the user sees */
+            department?: string;
             /** @description the actions of the role */
-            may: ("self" | "read" | "view" | "transition" | "inventory" | "users" | "audit")[];
+            may: ("self" | "read" | "view" | "transition" | "orders" | "answer" | "inventory" | "users" | "audit")[];
             name: string;
             /** @enum {string} */
-            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre";
+            role: "officer" | "dispatcher" | "admin" | "auditor" | "sre" | "department";
         };
         ZoneRef: {
             id: string;

@@ -54,8 +54,9 @@ export function Session({ children }: { children: ReactNode }) {
   const upgrade = useRef<Upgrade>(null)
   const me = q.data
   const name = me?.user.name
+  const reads = me?.user.may.includes('read') ?? false
   useEffect(() => {
-    if (name === undefined) return
+    if (name === undefined || !reads) return
     return connect({
       onReturn: () => {
         void client.refetchQueries({ type: 'active', predicate: (x) => x.state.status === 'error' })
@@ -69,7 +70,7 @@ export function Session({ children }: { children: ReactNode }) {
       },
       onSignedOut: () => client.setQueryData(['me'], null),
     })
-  }, [client, name])
+  }, [client, name, reads])
 
   const signedOut = me === null
   useEffect(() => {

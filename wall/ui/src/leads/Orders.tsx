@@ -30,10 +30,11 @@ export function Orders({ lead }: { lead: Lead }) {
   )
 }
 
-function OneOrder({ lead, order }: { lead: Lead; order: Order }) {
+/** OneOrder is an order with what its department may say next. */
+export function OneOrder({ lead, order }: { lead: Lead; order: Order }) {
   const { t, orderState, part } = useWords()
   const me = useMe()
-  const may = useMay('transition')
+  const may = useMay('answer')
   const { busy, order: report } = useWorks(lead)
   const [words, setWords] = useState('')
   const next = may ? nextOf(order) : []

@@ -28,6 +28,7 @@ export function useWorks(lead: Lead) {
     } finally {
       setBusy(false)
       void client.invalidateQueries({ queryKey: ['lead', lead.id] })
+      void client.invalidateQueries({ queryKey: ['orders'] })
     }
   }, [client, lead, t, leadState, problem])
 
