@@ -469,6 +469,7 @@ func (a *app) canaryStatus() wall.CanaryStatus {
 func (a *app) Run(ctx context.Context) error {
 	stages := []stage{
 		{"inventory", a.reconcile},
+		{"revisions", func(ctx context.Context) error { return a.cameras.Follow(ctx, followEvery) }},
 		{"streams", a.manager.Run},
 		{"detect", a.pool.Run},
 		{"outbox", a.outbox.Run},
@@ -491,6 +492,9 @@ func (a *app) Run(ctx context.Context) error {
 	_ = notifySystemd("STOPPING=1")
 	return errors.Join(err, a.close())
 }
+
+// followEvery is how soon what another gateway of the record changes counts here.
+const followEvery = 5 * time.Second
 
 // reconcile hands every revision of the inventory to those who make it real.
 func (a *app) reconcile(ctx context.Context) error {
