@@ -26,6 +26,9 @@ const (
 	ActBreached   Act = "breached" // a clock ran out
 	ActEscalated  Act = "escalated"
 	ActSupervised Act = "supervised"
+
+	ActBlinded Act = "blinded" // the condition is not seen any more; see Blind
+	ActSighted Act = "sighted"
 )
 
 // Acts lists every act.
@@ -33,7 +36,7 @@ func Acts() []Act {
 	return []Act{
 		ActMoved, ActClaimed, ActReleased, ActTakenOver, ActHandedOver, ActJoined, ActParted, ActOrdered,
 		ActOrderAcknowledged, ActOrderOnScene, ActOrderDone, ActOrderReturned, ActFeedback,
-		ActReminded, ActBreached, ActEscalated, ActSupervised,
+		ActReminded, ActBreached, ActEscalated, ActSupervised, ActBlinded, ActSighted,
 	}
 }
 

@@ -99,6 +99,9 @@ func (ch *changing) record(ctx context.Context, s Step, client string, orders []
 		ch.moves = append(ch.moves, moved{lead: *l, breached: Stage(s.About)})
 	}
 	s.To = l.State
+	if !l.watched() {
+		l.Blind = nil
+	}
 	l.Version, l.Changed = s.Version, s.At
 	if s.Act.decides() {
 		l.Decided = s.Version

@@ -262,7 +262,7 @@ func touch(ctx context.Context, tx Tx, c Condition) (Lead, error) {
 func withCondition(l Lead, c Condition) Lead {
 	l.BeganAt, l.LastSeenAt, l.EndedAt = c.Began, c.LastSeen, nil
 	if !c.Ended.IsZero() {
-		l.EndedAt = &c.Ended
+		l.EndedAt, l.Blind = &c.Ended, nil
 	}
 	return l
 }

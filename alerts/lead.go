@@ -85,6 +85,8 @@ type Lead struct {
 	BeganAt    time.Time  `json:"began_at"`
 	LastSeenAt time.Time  `json:"last_seen_at"`
 	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	// Blind is set while the condition goes on and is not seen.
+	Blind *Blind `json:"blind,omitempty"`
 	// Canary marks a lead of the gateway's own synthetic camera: it proves the
 	// road from socket to desk and is no officer's work.
 	Canary bool `json:"canary,omitempty"`
@@ -139,8 +141,8 @@ type Step struct {
 	Act  Act       `json:"act"`
 	From LeadState `json:"from,omitempty"` // "" for the first
 	To   LeadState `json:"to"`             // equals From unless the lead moved
-	// About is what it concerns besides the lead: an order's id, a clock's
-	// stage, another lead's id, a handover's id.
+	// About is what it concerns besides the lead: an order's department, a
+	// clock's stage, another lead's id, a handover's id, a way to be blind.
 	About  string `json:"about,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Note   string `json:"note,omitempty"`

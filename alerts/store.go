@@ -47,6 +47,10 @@ type Store interface {
 	Shelves(ctx context.Context, now time.Time) ([]Shelf, error)
 	Handovers(ctx context.Context, limit int) ([]Handover, error)
 	LeadCameras(ctx context.Context, lead string) ([]LeadCamera, error)
+	// Watched are the leads of which it matters whether their cameras see, with
+	// id, camera and Blind alone: their condition goes on, and they are open or
+	// merged; canary leads and those about cameras left out.
+	Watched(ctx context.Context) ([]Lead, error)
 	// Histories are leads raised in a time with their traces, the oldest
 	// first, a page at a time; next is "" at its end.
 	Histories(ctx context.Context, from, to time.Time, cursor string) (page []History, next string, err error)

@@ -207,3 +207,34 @@ func (s *story) wantQueue() {
 		}
 	}
 }
+
+// look is what a line says of a camera's sight.
+func (s *story) look(camera, does string) {
+	s.t.Helper()
+	if s.sights == nil {
+		s.sights = map[string]*alerts.Blind{}
+	}
+	by := map[string]alerts.Blindness{"blind": alerts.BlindCamera, "shed": alerts.BlindShed}[does]
+	switch {
+	case does == "sees":
+		s.sights[camera] = nil
+	case by == "":
+		s.fail("a camera is blind, shed, or sees")
+	case s.sights[camera] == nil:
+		s.sights[camera] = &alerts.Blind{By: by, Reason: s.named["reason"], Since: s.gateway.wall()}
+	default: // it is blind for another reason, and has been before
+		s.sights[camera] = &alerts.Blind{By: by, Reason: s.named["reason"], Since: s.sights[camera].Since}
+	}
+	s.tellSights()
+}
+
+// tellSights is the patrol's word on every camera.
+func (s *story) tellSights() {
+	s.t.Helper()
+	s.looked = time.Now()
+	var all []alerts.Sight
+	for camera, b := range s.sights {
+		all = append(all, alerts.Sight{Camera: camera, Blind: b})
+	}
+	s.must(s.gateway.engine.ObserveSight(s.t.Context(), all))
+}

@@ -36,6 +36,7 @@ import (
 //	at T fleet N hosts=K                      N cameras of one town on K hosts, and a third as many elsewhere
 //	at T fleet fails|works [host=I]           all of them, or those of one host
 //	at T fleet looks                          nothing changed
+//	at T camera C blind|shed|sees [reason=R]  the patrol tells so now, and every ten seconds from then on
 //	want cameras N K                          so many cameras fail now of lead N
 //	want queue calm|flood [total=N] [rows=N] [recent=N] [first=N]
 //	at T routes FILE                          these routes count from now on
@@ -47,7 +48,7 @@ import (
 //	want T..T lead N STATE [by NAME]          a step of its trace, in that time
 //	want T..T lead N act ACT [by NAME] [about=…] [reason=…]
 //	want acts N ACT K                         so many steps of that act
-//	want lead N STATE [version=V] [owner=NAME] [pictures=K] [ended=T|running] [level=L] [into=M] [supervised=yes]
+//	want lead N STATE [version=V] [owner=NAME] [pictures=K] [ended=T|running] [level=L] [into=M] [supervised=yes] [blind=BY,REASON,SINCE|no]
 //	want lead N STATE [proposed=a,b] [copies=c]     whom its route proposes
 //	want clock N STAGE due T | want clock N STAGE none
 //	want T..T sink NAME lead N STATE          a delivery, in that time, of a step of that name
@@ -136,6 +137,8 @@ func (s *story) routes(file string) *alerts.Routes {
 type story struct {
 	t        *testing.T
 	files    []txtar.File
+	sights   map[string]*alerts.Blind
+	looked   time.Time
 	start    time.Time
 	gateway  gateway
 	sinks    map[string]*scriptedSink
@@ -168,11 +171,14 @@ func (s *story) duration(text string) time.Duration {
 
 // until lets the time come, and everything settle that happens at it.
 func (s *story) until(at time.Duration) {
-	wait := time.Until(s.start.Add(at))
-	if wait < 0 {
+	if time.Until(s.start.Add(at)) < 0 {
 		s.fail("is in the past")
 	}
-	time.Sleep(wait)
+	for next := s.looked.Add(10 * time.Second); len(s.sights) > 0 && !next.After(s.start.Add(at)); next = next.Add(10 * time.Second) {
+		time.Sleep(time.Until(next))
+		s.tellSights()
+	}
+	time.Sleep(time.Until(s.start.Add(at)))
 	synctest.Wait()
 }
 
@@ -192,6 +198,8 @@ func (s *story) act() {
 			s.gateway.ahead.Add(int64(s.duration(v)))
 		}
 		s.gateway.start(s.t)
+	case s.words[0] == "camera" && len(s.words) == 3:
+		s.look(s.words[1], s.words[2])
 	case s.words[0] == "routes" && len(s.words) == 2:
 		s.gateway.routes = s.routes(s.words[1])
 		s.gateway.engine.SetRoutes(s.gateway.routes)
@@ -374,6 +382,10 @@ func (s *story) wantLead() {
 	}
 	if l.Supervised {
 		got["supervised"] = "yes"
+	}
+	got["blind"] = "no"
+	if b := l.Blind; b != nil {
+		got["blind"] = fmt.Sprintf("%s,%s,%s", b.By, b.Reason, b.Since.Sub(s.start))
 	}
 	if _, ok := s.named["into"]; ok {
 		for _, m := range s.leads() {

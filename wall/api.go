@@ -383,6 +383,7 @@ var enums = map[string][]any{
 	"Step.to":              values(alerts.LeadStates()),
 	"TransitionRequest.to": values(reachable()),
 	"Step.act":             values(alerts.Acts()),
+	"Blind.by":             values(alerts.Blindnesses()),
 	"Order.state":          values(alerts.OrderStates()),
 	"Order.part":           values(alerts.Parts()),
 	"DueClock.stage":       values(alerts.Stages()),

@@ -63,6 +63,10 @@ func (t tx) SaveLead(ctx context.Context, l alerts.Lead) error {
 	if l.Transfer != nil {
 		transfer, transferred = *l.Transfer, sqldb.Micros(l.Transfer.At)
 	}
+	var blind alerts.Blind
+	if l.Blind != nil {
+		blind = *l.Blind
+	}
 	if err := t.exec(ctx, `UPDATE lead_cells SET state = $1 WHERE lead = $2 AND state <> $3`,
 		string(l.State), l.ID, string(l.State)); err != nil {
 		return fmt.Errorf("save the cells of lead %s: %w", l.ID, err)
@@ -70,11 +74,13 @@ func (t tx) SaveLead(ctx context.Context, l alerts.Lead) error {
 	return t.exec(ctx, `
 		UPDATE leads SET state = $1, version = $2, owner = $3, changed_at = $4, last_seen_at = $5, ended_at = $6,
 			decided = $7, since = $8, level = $9, supervised = $10, merged_into = $11,
-			transfer_centre = $12, transfer_key = $13, transfer_at = $14
-		WHERE id = $15`,
+			transfer_centre = $12, transfer_key = $13, transfer_at = $14,
+			blind_by = $15, blind_reason = $16, blind_since = $17
+		WHERE id = $18`,
 		string(l.State), l.Version, l.Owner, sqldb.Micros(l.Changed), sqldb.Micros(l.LastSeenAt), endedAt(l),
 		l.Decided, sqldb.Micros(l.Since), l.Level, flag(l.Supervised), l.MergedInto,
-		transfer.Centre, transfer.Key, transferred, l.ID)
+		transfer.Centre, transfer.Key, transferred,
+		string(blind.By), blind.Reason, zeroTime(blind.Since), l.ID)
 }
 
 func endedAt(l alerts.Lead) any {
@@ -100,7 +106,8 @@ func (t tx) AddEvidence(ctx context.Context, lead string, e alerts.Evidence) err
 const leadColumns = `
 	SELECT l.id, l.number, l.kind, l.severity, l.state, l.version, l.owner, l.canary,
 	       l.raised_at, l.changed_at, l.began_at, COALESCE(c.last_seen, l.last_seen_at), l.ended_at, l.about,
-	       l.decided, l.since, l.level, l.supervised, l.merged_into, l.transfer_centre, l.transfer_key, l.transfer_at
+	       l.decided, l.since, l.level, l.supervised, l.merged_into, l.transfer_centre, l.transfer_key, l.transfer_at,
+	       l.blind_by, l.blind_reason, l.blind_since
 	FROM leads l LEFT JOIN conditions c ON c.lead = l.id`
 
 const leadQuery = leadColumns + ` WHERE l.id = $1`
@@ -109,13 +116,17 @@ func scanLead(r *sql.Rows) (alerts.Lead, error) {
 	var l alerts.Lead
 	var raised, changed, began, seen, since, transferred int64
 	var transfer alerts.Transfer
+	var blind alerts.Blind
+	var blinded int64
 	var ended sql.NullInt64
 	var text string
 	if err := r.Scan(&l.ID, &l.Number, &l.Kind, &l.Severity, &l.State, &l.Version, &l.Owner, &l.Canary,
 		&raised, &changed, &began, &seen, &ended, &text,
-		&l.Decided, &since, &l.Level, &l.Supervised, &l.MergedInto, &transfer.Centre, &transfer.Key, &transferred); err != nil {
+		&l.Decided, &since, &l.Level, &l.Supervised, &l.MergedInto, &transfer.Centre, &transfer.Key, &transferred,
+		&blind.By, &blind.Reason, &blinded); err != nil {
 		return alerts.Lead{}, err
 	}
+	l.Blind = blindSince(blind, blinded)
 	l.Since = sqldb.Time(since)
 	if transfer.Key != "" {
 		transfer.At = sqldb.Time(transferred)
@@ -133,6 +144,37 @@ func scanLead(r *sql.Rows) (alerts.Lead, error) {
 	}
 	l.Summary, l.Rule, l.Camera, l.Zone, l.Grid = a.Summary, a.Rule, a.Camera, a.Zone, a.Grid
 	return l, nil
+}
+
+func blindSince(b alerts.Blind, since int64) *alerts.Blind {
+	if since == 0 {
+		return nil
+	}
+	b.Since = sqldb.Time(since)
+	return &b
+}
+
+// Watched are the leads whose conditions go on while somebody works on them.
+func (s *Store) Watched(ctx context.Context) ([]alerts.Lead, error) {
+	states := []any{string(alerts.LeadMerged)}
+	for _, state := range alerts.LeadStates() {
+		if state.Open() {
+			states = append(states, string(state))
+		}
+	}
+	n := len(states)
+	return read(ctx, s, func(t tx) ([]alerts.Lead, error) {
+		return sqldb.All(ctx, t.Tx, func(r *sql.Rows) (alerts.Lead, error) {
+			var l alerts.Lead
+			var blind alerts.Blind
+			var since int64
+			err := r.Scan(&l.ID, &l.Camera.ID, &blind.By, &blind.Reason, &since)
+			l.Blind = blindSince(blind, since)
+			return l, err
+		}, `SELECT id, camera, blind_by, blind_reason, blind_since FROM leads
+			WHERE ended_at IS NULL AND state IN (`+list(1, n)+`) AND canary = 0 AND kind <> $`+strconv.Itoa(n+1)+` ORDER BY id`,
+			append(states, string(alerts.KindCameraFault))...)
+	})
 }
 
 // leads runs a query for leads and completes them.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"time"
@@ -19,7 +20,8 @@ const faultsEvery = 10 * time.Second
 // ofCameraFault tells of a condition that no watch has: it is about cameras.
 func ofCameraFault(c detect.Condition) bool { return c.Kind == alerts.KindCameraFault }
 
-// watchFaults makes leads of cameras that fail, until ctx ends.
+// watchFaults makes leads of cameras that fail, and labels those of cameras
+// that are blind, until ctx ends.
 func (a *app) watchFaults(ctx context.Context) error {
 	tick := time.NewTicker(faultsEvery)
 	defer tick.Stop()
@@ -30,12 +32,14 @@ func (a *app) watchFaults(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		works, err := a.cameras.Maintenance(ctx, time.Now())
+		now, statuses := time.Now(), a.manager.Statuses()
+		works, err := a.cameras.Maintenance(ctx, now)
 		if err == nil {
-			err = a.engine.ObserveCameras(ctx, cameraStates(a.inventory(), a.manager.Statuses(), works, time.Now()))
+			err = a.engine.ObserveCameras(ctx, cameraStates(a.inventory(), statuses, works, now))
 		}
+		err = errors.Join(err, a.engine.ObserveSight(ctx, sights(statuses, now)))
 		if err != nil && ctx.Err() == nil && !failed {
-			a.log.Error("failing cameras make no leads: the record does not answer", "error", err)
+			a.log.Error("failing cameras make no leads, and leads of blind ones do not say so: the record does not answer", "error", err)
 		}
 		failed = err != nil
 	}

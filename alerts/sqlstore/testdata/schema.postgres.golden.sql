@@ -234,6 +234,9 @@ leads
 	transfer_centre text COLLATE "C" NOT NULL DEFAULT ''::text
 	transfer_key text COLLATE "C" NOT NULL DEFAULT ''::text
 	transfer_at bigint NOT NULL DEFAULT 0
+	blind_by text COLLATE "C" NOT NULL DEFAULT ''::text
+	blind_reason text COLLATE "C" NOT NULL DEFAULT ''::text
+	blind_since bigint NOT NULL DEFAULT 0
 	UNIQUE (number)
 	PRIMARY KEY (id)
 	CREATE INDEX leads_camera ON public.leads USING btree (camera, raised_at, id)
@@ -243,6 +246,7 @@ leads
 	CREATE UNIQUE INDEX leads_number_key ON public.leads USING btree (number)
 	CREATE INDEX leads_owner ON public.leads USING btree (owner, state) WHERE (owner <> ''::text)
 	CREATE UNIQUE INDEX leads_pkey ON public.leads USING btree (id)
+	CREATE INDEX leads_running ON public.leads USING btree (state, id) WHERE (ended_at IS NULL)
 	CREATE INDEX leads_state ON public.leads USING btree (canary, state, raised_at, id)
 	CREATE INDEX leads_state_kind ON public.leads USING btree (canary, state, kind, raised_at, id)
 	CREATE INDEX leads_transfer ON public.leads USING btree (transfer_key) WHERE (transfer_key <> ''::text)

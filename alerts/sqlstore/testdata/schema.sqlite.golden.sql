@@ -216,7 +216,7 @@ CREATE TABLE leads (
     ended_at     INTEGER,
     -- What never changes: summary, rule, camera, zone and grid, as JSON.
     about        TEXT NOT NULL
-, decided INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0, level INTEGER NOT NULL DEFAULT 0, supervised INTEGER NOT NULL DEFAULT 0, merged_into TEXT NOT NULL DEFAULT '', transfer_centre TEXT NOT NULL DEFAULT '', transfer_key TEXT NOT NULL DEFAULT '', transfer_at INTEGER NOT NULL DEFAULT 0) STRICT
+, decided INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0, level INTEGER NOT NULL DEFAULT 0, supervised INTEGER NOT NULL DEFAULT 0, merged_into TEXT NOT NULL DEFAULT '', transfer_centre TEXT NOT NULL DEFAULT '', transfer_key TEXT NOT NULL DEFAULT '', transfer_at INTEGER NOT NULL DEFAULT 0, blind_by TEXT NOT NULL DEFAULT '', blind_reason TEXT NOT NULL DEFAULT '', blind_since INTEGER NOT NULL DEFAULT 0) STRICT
 
 CREATE INDEX leads_camera ON leads (camera, raised_at, id)
 
@@ -227,6 +227,8 @@ CREATE INDEX leads_merged ON leads (merged_into, raised_at, id) WHERE merged_int
 CREATE INDEX leads_newest ON leads (canary, raised_at, id)
 
 CREATE INDEX leads_owner ON leads (owner, state) WHERE owner <> ''
+
+CREATE INDEX leads_running ON leads (state, id) WHERE ended_at IS NULL
 
 CREATE INDEX leads_state ON leads (canary, state, raised_at, id)
 

@@ -803,6 +803,13 @@ export interface components {
             /** Format: int64 */
             seq: number;
         };
+        Blind: {
+            /** @enum {string} */
+            by: "camera" | "shed";
+            reason?: string;
+            /** Format: date-time */
+            since: string;
+        };
         Box: {
             /** Format: double */
             h: number;
@@ -1203,6 +1210,7 @@ export interface components {
         Lead: {
             /** Format: date-time */
             began_at: string;
+            blind?: components["schemas"]["Blind"];
             camera: components["schemas"]["CameraRef"];
             canary?: boolean;
             /** Format: date-time */
@@ -1646,7 +1654,7 @@ export interface components {
         Step: {
             about?: string;
             /** @enum {string} */
-            act: "moved" | "claimed" | "released" | "taken_over" | "handed_over" | "joined" | "parted" | "ordered" | "order_acknowledged" | "order_on_scene" | "order_done" | "order_returned" | "feedback" | "reminded" | "breached" | "escalated" | "supervised";
+            act: "moved" | "claimed" | "released" | "taken_over" | "handed_over" | "joined" | "parted" | "ordered" | "order_acknowledged" | "order_on_scene" | "order_done" | "order_returned" | "feedback" | "reminded" | "breached" | "escalated" | "supervised" | "blinded" | "sighted";
             /** Format: date-time */
             at: string;
             by: string;

@@ -17,6 +17,7 @@ export function useWords() {
     orderState: (s: string) => word('orderState', s),
     part: (s: string) => word('part', s),
     stage: (s: string) => word('stage', s),
+    blind: (s: string) => word('blind', s),
     act: (s: string) => word('act', s),
     kind: (s: string) => word('kind', s),
     severity: (s: string) => word('severity', s),

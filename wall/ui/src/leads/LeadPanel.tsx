@@ -62,7 +62,7 @@ export function LeadPanel(p: Props) {
 }
 
 function Head({ lead, onBack }: { lead: Lead; onBack: () => void }) {
-  const { t, kind, severity, leadState } = useWords()
+  const { t, kind, severity, leadState, blind } = useWords()
   const live = useLive()
   return (
     <header className="lead-head">
@@ -73,6 +73,7 @@ function Head({ lead, onBack }: { lead: Lead; onBack: () => void }) {
       <span className={`tag sev-tag-${lead.severity}`}>{severity(lead.severity)}</span>
       <span className={`tag${live.pending(lead.id) ? ' pending' : ''}`} data-state={lead.state}>{leadState(lead.state)}</span>
       <span className="tag">{lead.ended_at ? <>{t('lead.ended')} <Clock at={lead.ended_at} /></> : <><i className="dot" />{t('lead.running')}</>}</span>
+      {lead.blind && <span className="tag tag-blind">{blind(lead.blind.by)} <Age at={lead.blind.since} short /></span>}
       <span className="lead-clock"><span className="muted">{t('lead.sinceRaised')}</span> <b className="num"><Age at={lead.raised_at} /></b></span>
     </header>
   )
@@ -126,7 +127,7 @@ export function Marks({ boxes, area }: { boxes?: Evidence['boxes']; area?: numbe
 }
 
 function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
-  const { t, zoneKind, cameraState } = useWords()
+  const { t, zoneKind, cameraState, cameraReason, blind } = useWords()
   return (
     <section className="card">
       <h2>{t('lead.facts')}</h2>
@@ -145,6 +146,9 @@ function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
           {lead.ended_at
             ? <>{t('lead.ended')} <Clock at={lead.ended_at} /></>
             : <><i className="dot" />{t('lead.running')} <span className="muted">{t('lead.lastSeen')} <Clock at={lead.last_seen_at} /></span></>}
+          {lead.blind && (
+            <div className="blind">{blind(lead.blind.by)}{lead.blind.reason && ` · ${cameraReason(lead.blind.reason)}`} · {t('lead.blindSince')} <Clock at={lead.blind.since} /></div>
+          )}
         </dd>
         <dt>{t('lead.began')}</dt>
         <dd><Clock at={lead.began_at} /></dd>
@@ -180,9 +184,13 @@ function Merged({ detail }: { detail?: LeadDetail }) {
 }
 
 function Trace({ steps }: { steps: Step[] }) {
-  const { t, leadState, reason, act, stage } = useWords()
+  const { t, leadState, reason, act, stage, blind, cameraReason } = useWords()
   const me = useMe()
-  const about = (s: Step) => s.act.startsWith('order_') || s.act === 'feedback' ? departmentName(me, s.about ?? '') : stage(s.about ?? '')
+  const about = (s: Step) => {
+    if (s.act.startsWith('order_') || s.act === 'feedback') return departmentName(me, s.about ?? '')
+    return s.act === 'blinded' ? blind(s.about ?? '') : stage(s.about ?? '')
+  }
+  const why = (s: Step) => s.act === 'blinded' ? cameraReason(s.reason ?? '') : reason(reasonWords(me, s.reason ?? ''))
   return (
     <section className="card">
       <h2>{t('lead.trace')}</h2>
@@ -190,7 +198,7 @@ function Trace({ steps }: { steps: Step[] }) {
         {steps.toReversed().map((s) => (
           <li key={s.version}>
             <div><b>{s.act === 'moved' ? leadState(s.to) : act(s.act)}</b> {s.act !== 'moved' && s.about && <span>{about(s)}</span>} <span className="muted">{s.by === 'system' ? t('lead.system') : s.by}</span> <Clock at={s.at} /></div>
-            {s.reason && <div>{reason(reasonWords(me, s.reason))}</div>}
+            {s.reason && <div>{why(s)}</div>}
             {s.note && <div className="muted">{s.note}</div>}
           </li>
         ))}

@@ -19,7 +19,7 @@ type Props = {
 
 /** LeadRow is one lead of the queue. A lead that left the tab keeps its row and says where it went. */
 export const LeadRow = memo(function LeadRow({ lead, index, height, selected, pending, tab, onSelect }: Props) {
-  const { t, kind, severity, leadState } = useWords()
+  const { t, kind, severity, leadState, blind } = useWords()
   const gone = tabOf(lead.state) !== tab
   const place = cellPath(lead.grid)
   return (
@@ -44,6 +44,7 @@ export const LeadRow = memo(function LeadRow({ lead, index, height, selected, pe
         <div className="row-line row-small">
           <span className="row-place" title={place}>{place}</span>
           <span className={`row-state${pending ? ' pending' : ''}${lead.ended_at && !gone && tab === 'triage' ? ' muted' : ''}`}>
+            {lead.blind && <span className="blind">{blind(lead.blind.by)} </span>}
             {gone || tab !== 'triage' ? leadState(lead.state) : lead.ended_at ? t('lead.ended') : <><i className="dot" />{t('lead.running')}</>}
           </span>
         </div>
