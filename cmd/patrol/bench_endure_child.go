@@ -165,7 +165,7 @@ func (e *endured) open(ctx context.Context, db *sqldb.DB, sink alerts.Sink, log 
 		return err
 	}
 	e.keeper, err = audit.NewKeeper(audit.KeeperOptions{
-		Ledger: e.store, Key: ed25519.NewKeyFromSeed(e.Key), Sink: audit.File(e.Checkpoints), Every: time.Second, Clock: e.wall, Log: log,
+		Ledger: e.store, Key: ed25519.NewKeyFromSeed(e.Key), Sinks: []audit.NamedSink{{Name: "file", Sink: audit.File(e.Checkpoints)}}, Every: time.Second, Clock: e.wall, Log: log,
 	})
 	if err != nil {
 		return err
