@@ -79,6 +79,7 @@ func (r *reloader) reload(ctx context.Context) error {
 	}
 	_ = r.level.UnmarshalText([]byte(next.Log.Level)) // checked with the configuration
 	r.app.engine.SetRoutes(routes)
+	r.app.hub.Reset() // pages know departments by name
 	r.app.log.Info("configuration reloaded", "log.level.before", r.current.Log.Level, "log.level", next.Log.Level, "routes", parts)
 	r.app.warnOfHoles(routes)
 	r.current = next
