@@ -16,6 +16,7 @@ import (
 
 	"videopatrol/alerts"
 	"videopatrol/detect"
+	"videopatrol/inventory/sqldb/sqldbtest"
 )
 
 // A story is a file of lines; times count from its beginning. The first line
@@ -69,15 +70,18 @@ func TestStories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Test(t, func(t *testing.T) { tell(t, string(text)) })
+			sqldbtest.Each(t, func(t *testing.T, url string) {
+				t.Helper()
+				synctest.Test(t, func(t *testing.T) { tell(t, url, string(text)) })
+			})
 		})
 	}
 }
 
-func tell(t *testing.T, text string) {
+func tell(t *testing.T, url, text string) {
 	t.Helper()
 	s := &story{t: t, start: time.Now(), began: map[string]time.Duration{}, sinks: map[string]*scriptedSink{}}
-	s.gateway.dir = t.TempDir()
+	s.gateway.dir, s.gateway.url = t.TempDir(), url
 	for _, name := range []string{"desk", "police"} {
 		sink := &scriptedSink{start: s.start}
 		s.sinks[name] = sink

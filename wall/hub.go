@@ -111,6 +111,14 @@ func (h *Hub) state(name string, v any) {
 	h.send(h.states[name])
 }
 
+// Reset has every stream's reader ask for everything anew: something has changed
+// that no event tells of.
+func (h *Hub) Reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.send(event{id: h.last, name: "reset", data: []byte("{}")})
+}
+
 // send queues an event for every stream; one that is full is let go.
 // h.mu is held.
 func (h *Hub) send(e event) {

@@ -151,6 +151,19 @@ func TestStreamReplays(t *testing.T) {
 	}
 }
 
+// TestStreamReset: who listens is told to ask anew, and goes on from there.
+func TestStreamReset(t *testing.T) {
+	w := newWorld(t)
+	s := w.officer().listen("")
+	begin := s.want("reset")
+	w.hub.Reset()
+	if again := s.want("reset"); again != begin {
+		t.Errorf("%+v, want %+v", again, begin)
+	}
+	w.hub.Lead(change(1))
+	s.want("lead")
+}
+
 func TestStreamLeavesCanaryOut(t *testing.T) {
 	w := newWorld(t)
 	s := w.officer().listen("")

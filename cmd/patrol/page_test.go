@@ -8,13 +8,16 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"videopatrol/wall"
 )
 
 // TestPage drives the page in a real Chromium: log in, see a lead arrive
-// without a reload, accept it by keyboard, take that back.
+// without a reload, accept it by keyboard, take that back, hand the shift over
+// to another officer, and answer the order as its department.
 func TestPage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes two minutes")
 	}
 	t.Parallel()
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
@@ -31,7 +34,7 @@ func TestPage(t *testing.T) {
 - {camera: 1, kind: intrusion, after: 40s, for: 30s, every: 45s}
 - {camera: 2, kind: covered, after: 30s, for: 300s}
 `})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	shots := t.TempDir()
 	if dir := os.Getenv("PATROL_SCREENSHOTS"); dir != "" {
@@ -39,7 +42,9 @@ func TestPage(t *testing.T) {
 	}
 	cmd := exec.CommandContext(ctx, "npm", "run", "--silent", "e2e")
 	cmd.Dir = ui
-	cmd.Env = append(os.Environ(), "PATROL_URL="+r.wall, "PATROL_USER=officer", "PATROL_PASSWORD="+r.login["officer"], "PATROL_SCREENSHOTS="+shots)
+	cmd.Env = append(os.Environ(), "PATROL_URL="+r.wall, "PATROL_USER=officer", "PATROL_PASSWORD="+r.login["officer"], "PATROL_SCREENSHOTS="+shots,
+		"PATROL_SECOND="+r.user(wall.AccountRequest{Name: "li", Role: wall.RoleDispatcher}),
+		"PATROL_DEPARTMENT="+r.user(wall.AccountRequest{Name: "station", Role: wall.RoleDepartment, Department: "police-station"}))
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {

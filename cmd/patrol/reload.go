@@ -91,6 +91,7 @@ func (r *reloader) reload(ctx context.Context) error {
 	}
 	_ = r.level.UnmarshalText([]byte(next.Log.Level)) // checked with the configuration
 	r.app.engine.SetRoutes(routes)
+	r.app.hub.Reset() // pages know departments by name
 	if len(rules) > 0 {
 		r.app.presets.Store(presets)
 		r.app.rewatch(ctx)

@@ -300,6 +300,18 @@ func (r *rig) admin(method, path, contentType string, body io.Reader, out any) {
 	}
 }
 
+// user makes a user and returns name and password, as name:password.
+func (r *rig) user(u wall.AccountRequest) string {
+	r.t.Helper()
+	body, err := json.Marshal(u)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var made wall.NewAccount
+	r.admin(http.MethodPost, "/users", "application/json", bytes.NewReader(body), &made)
+	return u.Name + ":" + made.Password
+}
+
 // person calls the API as the officer in a browser does, and fails the test
 // unless it is answered well.
 func (r *rig) person(method, path string, in, out any) {

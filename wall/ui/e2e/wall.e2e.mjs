@@ -3,6 +3,8 @@
 //   PATROL_URL          where the gateway listens          (http://127.0.0.1:8080)
 //   PATROL_USER         someone who may view and judge     (officer)
 //   PATROL_PASSWORD     their password                     (required)
+//   PATROL_SECOND       someone else who may judge, as name:password    (optional)
+//   PATROL_DEPARTMENT   someone of a department that gets the lead's order, as name:password (optional)
 //   PATROL_HOOK         a POST here makes something happen (optional: else it waits for a lead)
 //   PATROL_WAIT         seconds to wait for a lead         (90)
 //   PATROL_SCREENSHOTS  a folder for pictures              (none are taken without)
@@ -81,14 +83,19 @@ async function becomes(want) {
 }
 const rows = () => page.locator('#queue [role=row][id]').evaluateAll((list) => list.map((r) => r.id))
 
+async function enter(name, secret) {
+  await page.locator('input[name=username]').waitFor()
+  await page.locator('input[name=username]').fill(name)
+  await page.locator('input[name=password]').fill(secret)
+  await page.keyboard.press('Enter')
+}
+
 async function signIn() {
   await page.goto(base.href)
   await page.locator('input[name=username]').waitFor()
   await accessible('login')
   await shot('1-login')
-  await page.locator('input[name=username]').fill(user)
-  await page.locator('input[name=password]').fill(password)
-  await page.keyboard.press('Enter')
+  await enter(user, password)
   await page.locator('#queue').waitFor()
   await page.locator('.bar .lamp-ok').first().waitFor() // the stream is open
 }
@@ -216,6 +223,87 @@ async function otherPages(id) {
   }
 }
 
+/** What the shift has to do besides judging: what is narrowed, quieted, handed over and counted. */
+async function shift(id) {
+  await page.setViewportSize({ width: 1920, height: 1080 })
+  await page.locator('.bar-right button[lang=zh-CN]').click()
+  await page.locator('.bar-right button', { hasText: '深色' }).click()
+  const row = page.locator(`#queue [id="lead-${id}"]`)
+  await page.goto(new URL('/?tab=working', base).href)
+  await row.waitFor()
+  await page.locator('.queue-filters select').last().selectOption('acknowledged')
+  await row.waitFor({ state: 'detached' })
+  await page.locator('.queue-filters select').last().selectOption('dispatched')
+  await row.waitFor()
+  await page.locator('.queue-filters select').nth(1).selectOption('camera_fault')
+  await row.waitFor({ state: 'detached' })
+  await page.locator('.queue-filters select').nth(1).selectOption('intrusion')
+  await row.waitFor()
+  await accessible('queue, narrowed')
+  await shot('14-narrowed')
+
+  const shelved = await page.evaluate(async (lead) => {
+    const { lead: l } = await (await fetch(`/api/v1/leads/${lead}`)).json()
+    const body = JSON.stringify({ camera: l.camera.id, reason: '道路施工', to: new Date(Date.now() + 3_600_000).toISOString() })
+    return (await fetch('/api/v1/shelves', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })).status
+  }, id)
+  assert.equal(shelved, 200)
+  await page.locator('.nav a[href="/shift"]').click()
+  await page.locator('.table tbody tr').first().waitFor()
+  await page.locator('.offer textarea').fill('东门围挡有人翻越，派出所已派单')
+  await page.locator('.offer button').click()
+  await page.locator('.handovers li').first().waitFor()
+  await accessible('shift')
+  await shot('15-shift')
+  await page.locator('.table button').first().click()
+  await page.locator('.table tbody tr').first().waitFor({ state: 'detached' })
+
+  await page.locator('.nav a[href="/report"]').click()
+  await page.locator('.report .table').first().waitFor()
+  await accessible('report')
+  await shot('16-report')
+  for (const where of ['/report', '/shift']) {
+    await page.goto(new URL(where, base).href)
+    await page.locator('.report').waitFor()
+    for (const width of [1280, 480]) {
+      await page.setViewportSize({ width, height: 800 })
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+      if (over > 0) wrong.push(`${where} at ${width} px is ${over} px too wide`)
+      await shot(`17-narrow-${where.slice(1)}-${width}`)
+    }
+    await page.setViewportSize({ width: 1920, height: 1080 })
+  }
+}
+
+/** change ends a session by its button, and the next person logs in. */
+async function change(who) {
+  await page.locator('.bar-right button', { hasText: '退出' }).click()
+  await enter(...who.split(':'))
+}
+
+/** Another officer signs for the shift. */
+async function takeOver(id) {
+  await change(env('PATROL_SECOND'))
+  await page.locator('.nav a[href="/shift"]').click()
+  await page.locator('.handovers .primary').first().click()
+  await page.locator('.signatures').first().locator('.primary').waitFor({ state: 'detached' })
+  await page.locator('.card', { has: page.locator('.offer') }).locator(`a[href="/leads/${id}"]`).waitFor()
+  await shot('18-signed')
+}
+
+/** A department sees its orders, and answers. */
+async function department() {
+  await change(env('PATROL_DEPARTMENT'))
+  await page.locator('.cards .order').first().waitFor()
+  assert.equal(await page.locator('.nav').count(), 0)
+  await accessible('department')
+  await shot('19-department')
+  const first = page.locator('.cards > li').first()
+  await first.locator('.order-next button').first().click()
+  await first.locator('.order .tag', { hasText: '已签收' }).waitFor()
+  await shot('20-department-acknowledged')
+}
+
 /** A browser has six connections to a host; more windows than that must all be live. */
 async function manyWindows() {
   const windows = []
@@ -236,6 +324,9 @@ try {
   await judge(id)
   await otherPages(id)
   await manyWindows()
+  await shift(id)
+  if (env('PATROL_SECOND')) await takeOver(id)
+  if (env('PATROL_DEPARTMENT')) await department()
 } catch (e) {
   wrong.push(e.stack ?? String(e))
   await shot('failed').catch(() => {})

@@ -3,13 +3,15 @@ import { useEffect, useState } from 'react'
 import { Link, Route, Switch, useLocation } from 'wouter'
 import { path, post } from './api/client'
 import { CamerasPage } from './cameras/CamerasPage'
+import { ReportPage } from './desk/ReportPage'
+import { ShiftPage } from './desk/ShiftPage'
 import { Help } from './Help'
 import { useWords } from './i18n/words'
 import { useCommands } from './keys'
 import { useCounts } from './leads/useCounts'
 import { WallPage } from './leads/WallPage'
 import { useLive, useNow } from './live/hooks'
-import { store, tested } from './live/store'
+import { tested } from './live/store'
 import { DepartmentPage } from './orders/DepartmentPage'
 import { useMay, useMe } from './session'
 import { useSpanWords } from './ui/Age'
@@ -49,6 +51,8 @@ function Desk() {
         <Route path="/leads/:id">{(p) => <WallPage id={p.id} />}</Route>
         <Route path="/cameras"><CamerasPage /></Route>
         <Route path="/cameras/:id">{(p) => <CamerasPage id={p.id} />}</Route>
+        <Route path="/shift"><ShiftPage /></Route>
+        <Route path="/report"><ReportPage /></Route>
         <Route><main className="overview"><p>{t('noPage')}</p><Link href="/">{t('nav.leads')}</Link></main></Route>
       </Switch>
       {help && <Help onClose={() => setHelp(false)} />}
@@ -62,15 +66,14 @@ function Bar({ desk }: { desk?: { raised: number; onHelp: () => void } }) {
   const live = useLive()
   const client = useQueryClient()
   const [at] = useLocation()
-  const cameras = at.startsWith('/cameras')
+  const here = ['/cameras', '/shift', '/report'].find((p) => at.startsWith(p)) ?? '/'
+  const page = (p: string) => here === p ? 'page' : undefined
 
   async function leave() {
     try {
       await post(path(['logout']))
     } finally {
-      store.clear()
-      client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'me' })
-      client.setQueryData(['me'], null)
+      client.setQueryData(['me'], null) // Session forgets the rest
     }
   }
   return (
@@ -78,8 +81,10 @@ function Bar({ desk }: { desk?: { raised: number; onHelp: () => void } }) {
       <Link href="/" className="brand"><Logo /><b>{t('product')}</b><span className="muted">{me.site.name}</span></Link>
       {desk && (
         <nav className="nav" aria-label={t('nav.title')}>
-          <Link href="/" aria-current={cameras ? undefined : 'page'}>{t('nav.leads')}{desk.raised > 0 && <span className="num count">{desk.raised}</span>}</Link>
-          <Link href="/cameras" aria-current={cameras ? 'page' : undefined}>{t('nav.cameras')}</Link>
+          <Link href="/" aria-current={page('/')}>{t('nav.leads')}{desk.raised > 0 && <span className="num count">{desk.raised}</span>}</Link>
+          <Link href="/cameras" aria-current={page('/cameras')}>{t('nav.cameras')}</Link>
+          <Link href="/shift" aria-current={page('/shift')}>{t('nav.shift')}</Link>
+          <Link href="/report" aria-current={page('/report')}>{t('nav.report')}</Link>
         </nav>
       )}
       <div className="bar-right">

@@ -43,13 +43,7 @@ export function Session({ children }: { children: ReactNode }) {
     retryDelay: 3000,
   })
 
-  useEffect(() => {
-    onSignedOut(() => {
-      store.clear()
-      client.removeQueries({ predicate: (x) => x.queryKey[0] !== 'me' })
-      client.setQueryData(['me'], null)
-    })
-  }, [client])
+  useEffect(() => onSignedOut(() => client.setQueryData(['me'], null)), [client])
 
   const upgrade = useRef<Upgrade>(null)
   const me = q.data
@@ -73,6 +67,12 @@ export function Session({ children }: { children: ReactNode }) {
   }, [client, name, reads])
 
   const signedOut = me === null
+  // What a person has seen goes with them, once no page is left that would ask for it again.
+  useEffect(() => {
+    if (!signedOut) return
+    store.clear()
+    client.removeQueries({ predicate: (x) => x.queryKey[0] !== 'me' })
+  }, [client, signedOut])
   useEffect(() => {
     const u = upgrade.current = watchUpgrade()
     if (signedOut) u.look() // a gateway that no longer knows the session may be another one

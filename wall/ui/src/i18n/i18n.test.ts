@@ -54,6 +54,7 @@ describe('the words of the gateway', () => {
     ['orderState', 'alerts/order.go', /OrderState = "(\w+)"/g, 5],
     ['part', 'alerts/order.go', /Part = "(\w+)"/g, 3],
     ['act', 'alerts/act.go', /Act = "(\w+)"/g, 19],
+    ['quiet', 'alerts/quiet.go', /QuietRule = "(\w+)"/g, 7],
     ['blind', 'alerts/sight.go', /Blindness = "(\w+)"/g, 2],
     ['stage', 'alerts/clock.go', /Stage = "(\w+)"/g, 5],
     ['kind', 'alerts/kinds.go', /detect\.Kind = "(\w+)"/g, 1],

@@ -13,6 +13,7 @@ import { Clocks } from './Clocks'
 import { Orders } from './Orders'
 import { Owner } from './Owner'
 import { cellPath } from './place'
+import { Shelve } from './Shelve'
 import { useLead } from './useLead'
 
 type Props = {
@@ -157,7 +158,7 @@ function Facts({ lead, camera }: { lead: Lead; camera?: CameraView }) {
         <dt>{t('lead.owner')}</dt>
         <dd><Owner lead={lead} /></dd>
         <dt>{t('lead.rule')}</dt>
-        <dd className="muted">{lead.rule.id} v{lead.rule.version}</dd>
+        <dd><span className="muted">{lead.rule.id} v{lead.rule.version}</span> <Shelve key={lead.id} lead={lead} /></dd>
       </dl>
     </section>
   )

@@ -32,7 +32,7 @@ export function Orders({ lead }: { lead: Lead }) {
 
 /** OneOrder is an order with what its department may say next. */
 export function OneOrder({ lead, order }: { lead: Lead; order: Order }) {
-  const { t, orderState, part } = useWords()
+  const { t, orderState, orderDo, part } = useWords()
   const me = useMe()
   const may = useMay('answer')
   const { busy, order: report } = useWorks(lead)
@@ -57,8 +57,9 @@ export function OneOrder({ lead, order }: { lead: Lead; order: Order }) {
         <div className="order-next">
           <input value={words} onChange={(e) => setWords(e.target.value)} maxLength={66} aria-label={t('order.words')} placeholder={t('order.words')} />
           {next.map((to) => (
-            <button key={to} type="button" className="quiet" disabled={busy || to === 'returned' && !words.trim()} onClick={() => say(to)}>{orderState(to)}</button>
+            <button key={to} type="button" className="button" disabled={busy || to === 'returned' && !words.trim()} onClick={() => say(to)}>{orderDo(to)}</button>
           ))}
+          <button type="button" className="button" disabled={busy || !words.trim()} onClick={() => say(order.state)}>{t('act.feedback')}</button>
         </div>
       )}
     </li>

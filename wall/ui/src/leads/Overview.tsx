@@ -20,7 +20,7 @@ export function Overview() {
       <h1>{t('overview.title')}</h1>
       <p className="muted">{stats?.leads.raised ? <>{t('overview.hint')} <kbd>J</kbd></> : t('overview.quiet')}</p>
       <dl className="figures">
-        <div><dt>{t('overview.raised')}</dt><dd className="num">{stats?.leads.raised ?? '–'}</dd></div>
+        <div><dt>{t('overview.raised')}</dt><dd className="num">{stats ? stats.leads.raised ?? 0 : '–'}</dd></div>
         <div><dt>{t('overview.today')}</dt><dd className="num">{stats?.raised_today ?? '–'}</dd></div>
         {live.canary && tested(live.canary) && (
           <div>

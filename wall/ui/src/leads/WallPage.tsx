@@ -2,7 +2,8 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useCallback, useMemo, useRef, useState } from 'react'
 import { Link, useLocation, useSearchParams } from 'wouter'
 import { get, path } from '../api/client'
-import type { LeadPage } from '../api/types'
+import type { LeadPage, LeadState } from '../api/types'
+import { CellPicker } from '../cameras/CellPicker'
 import { useWords } from '../i18n/words'
 import { useCommands, type Command } from '../keys'
 import { useLive } from '../live/hooks'
@@ -15,23 +16,25 @@ import { HighStrip } from './HighStrip'
 import { LeadList } from './LeadList'
 import { LeadPanel } from './LeadPanel'
 import { Overview } from './Overview'
-import { next, step, type Selection } from './queue'
-import { isTab, tabNames, tabs, usuallyAllowed, type Tab } from './states'
+import { next, step, type Filter, type Selection } from './queue'
+import { isTab, kinds, tabNames, tabs, usuallyAllowed, type Tab } from './states'
 import { UndoBar } from './UndoBar'
 import { useCounts } from './useCounts'
 import { useLead } from './useLead'
 
 /** useQueue is the list of one tab: what the gateway has, what the stream brings, in an order that holds still. */
-function useQueue(tab: Tab, text: string) {
+function useQueue(tab: Tab, text: string, filter: Required<Filter>) {
   const live = useLive()
   const [held, setHeld] = useState(false)
   const [order, setOrder] = useState<{ key: string; ids: string[] }>({ key: '', ids: [] })
 
   const q = useInfiniteQuery({
-    queryKey: ['leads', tab],
+    queryKey: ['leads', tab, filter],
     initialPageParam: '',
     queryFn: async ({ pageParam, signal }) => {
-      const page = await get<LeadPage>(path(['leads'], { state: tabs[tab].join(','), limit: 100, cursor: pageParam }), signal)
+      const page = await get<LeadPage>(path(['leads'], {
+        state: filter.state || tabs[tab].join(','), kind: filter.kind, cell: filter.cell, limit: 100, cursor: pageParam,
+      }), signal)
       store.put(page.leads)
       return { next: page.next ?? '', oldest: page.leads.at(-1)?.id ?? '' }
     },
@@ -41,8 +44,8 @@ function useQueue(tab: Tab, text: string) {
   const last = q.data?.pages.at(-1)
   const floor = last?.next ? last.oldest : ''
 
-  const key = `${tab}\n${text}`
-  const selection: Selection = { tab, text, floor }
+  const key = [tab, text, filter.cell, filter.kind, filter.state].join('\n')
+  const selection: Selection = { ...filter, tab, text, floor }
   const shown = order.key === key ? order.ids : []
   const view = next(shown, live.leads.values(), selection, held)
   // Kept during render: the order on the screen is what the next order is measured against.
@@ -62,7 +65,14 @@ export function WallPage({ id }: { id?: string }) {
   const asked = params.get('tab')
   const tab: Tab = isTab(asked) ? asked : 'triage'
   const text = params.get('q') ?? ''
-  const { view, setHeld, settle, more, loading, failed } = useQueue(tab, text)
+  const asks = params.get('state') ?? ''
+  const filter = {
+    cell: params.get('cell') ?? '', kind: params.get('kind') ?? '',
+    // A state of another tab narrows nothing here.
+    state: (tabs[tab] as readonly string[]).includes(asks) ? asks : '',
+  }
+  const narrowed = filter.cell !== '' || filter.kind !== '' || filter.state !== ''
+  const { view, setHeld, settle, more, loading, failed } = useQueue(tab, text, filter)
   const counts = useCounts()
   const search = useRef<HTMLInputElement>(null)
   const tail = params.toString() ? '?' + params.toString() : ''
@@ -105,14 +115,14 @@ export function WallPage({ id }: { id?: string }) {
     }
   })
 
-  const empty = failed ? t('queue.failed') : loading ? t('queue.loading') : text ? t('queue.noMatch') : t(`queue.empty.${tab}`)
+  const empty = failed ? t('queue.failed') : loading ? t('queue.loading') : text || narrowed ? t('queue.noMatch') : t(`queue.empty.${tab}`)
   return (
     <main className={id ? 'wall has-lead' : 'wall'}>
       <section className="side" aria-label={t('queue.title')}>
         <HighStrip selected={id} onSelect={select} />
         <nav className="tabs" aria-label={t('queue.tabs')}>
           {tabNames.map((name) => (
-            <Link key={name} href={tabHref(name, id, text)} className="tab" aria-current={name === tab ? 'page' : undefined}>
+            <Link key={name} href={tabHref(name, id, { text, cell: filter.cell, kind: filter.kind })} className="tab" aria-current={name === tab ? 'page' : undefined}>
               {t(`tab.${name}`)}
               <span className="num count">{!counts ? '–' : counts[name] > 999 ? '999+' : counts[name]}</span>
             </Link>
@@ -132,6 +142,7 @@ export function WallPage({ id }: { id?: string }) {
             <button type="button" className="pill" onClick={settle}>{t('queue.waiting', { count: view.waiting })}<kbd>R</kbd></button>
           )}
         </div>
+        <Filters tab={tab} filter={filter} onChange={(name, v) => setParams((p) => { if (v) p.set(name, v); else p.delete(name); return p }, { replace: true })} />
         <p className="hidden" aria-live="polite">{counts ? t('queue.spoken', { count: counts.triage }) : ''}</p>
         <LeadList key={tab} view={view} tab={tab} selected={id} onSelect={select} onHold={setHeld} onMore={more} empty={empty} />
       </section>
@@ -146,10 +157,33 @@ export function WallPage({ id }: { id?: string }) {
   )
 }
 
-function tabHref(tab: Tab, id: string | undefined, text: string): string {
+/** Filters narrow the queue by place, kind and state. */
+function Filters({ tab, filter, onChange }: { tab: Tab; filter: Required<Filter>; onChange: (name: keyof Filter, v: string) => void }) {
+  const { t, kind, leadState } = useWords()
+  const states = tabs[tab] as readonly LeadState[]
+  return (
+    <div className="queue-filters" role="group" aria-label={t('queue.filters')}>
+      <CellPicker cell={filter.cell} onChange={(v) => onChange('cell', v)} />
+      <select aria-label={t('queue.byKind')} value={filter.kind} onChange={(e) => onChange('kind', e.target.value)}>
+        <option value="">{t('queue.allKinds')}</option>
+        {kinds.map((k) => <option key={k} value={k}>{kind(k)}</option>)}
+      </select>
+      {states.length > 1 && (
+        <select aria-label={t('cameras.byState')} value={filter.state} onChange={(e) => onChange('state', e.target.value)}>
+          <option value="">{t('queue.allStates')}</option>
+          {states.map((s) => <option key={s} value={s}>{leadState(s)}</option>)}
+        </select>
+      )}
+    </div>
+  )
+}
+
+function tabHref(tab: Tab, id: string | undefined, keep: { text: string; cell: string; kind: string }): string {
   const p = new URLSearchParams()
   if (tab !== 'triage') p.set('tab', tab)
-  if (text) p.set('q', text)
+  if (keep.text) p.set('q', keep.text)
+  if (keep.cell) p.set('cell', keep.cell)
+  if (keep.kind) p.set('kind', keep.kind)
   const tail = p.toString()
   return (id ? `/leads/${encodeURIComponent(id)}` : '/') + (tail ? '?' + tail : '')
 }

@@ -68,3 +68,19 @@ describe('window', () => {
     expect(anchored(10, 10, ['x', 'y'], ['n'])).toBe(10)
   })
 })
+
+describe('a narrowed list', () => {
+  const list = [
+    testLead(1), testLead(2, { kind: 'fire' }), testLead(3, { grid: [{ id: 'g9', level: 'cell', name: 'Nine' }] }),
+    testLead(4, { state: 'closed' }), testLead(5, { state: 'expired' }),
+  ]
+  it.each([
+    [{ kind: 'fire' }, [2]],
+    [{ cell: 'g9' }, [3]],
+    [{ cell: 'nowhere' }, []],
+    [{ tab: 'done' as const, state: 'expired' }, [5]],
+    [{ tab: 'done' as const }, [5, 4]],
+  ])('by %j shows %j', (filter, want) => {
+    expect(settled(list, { ...all, ...filter })).toEqual(want.map(id))
+  })
+})

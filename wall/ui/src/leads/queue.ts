@@ -10,13 +10,18 @@ import { tabs, type Tab } from './states'
 /** newestFirst sorts as the gateway does: ids are UUIDs of version 7, which sort by time. */
 export const newestFirst = (a: Lead, b: Lead) => (a.id < b.id ? 1 : a.id > b.id ? -1 : 0)
 
+/** Filter narrows a tab; what is left out, or empty, narrows nothing. */
+export type Filter = { cell?: string; kind?: string; state?: string }
+
 /** Selection is what a tab asks for. Floor is the oldest id loaded so far; '' when the list is whole. */
-export type Selection = { tab: Tab; text: string; floor: string }
+export type Selection = Filter & { tab: Tab; text: string; floor: string }
 
 /** matches tells whether a lead belongs to a selection. */
 export function matches(lead: Lead, s: Selection): boolean {
   if (lead.canary || lead.id < s.floor) return false
   if (!(tabs[s.tab] as readonly string[]).includes(lead.state)) return false
+  if (s.kind && lead.kind !== s.kind || s.state && lead.state !== s.state) return false
+  if (s.cell && !lead.grid.some((g) => g.id === s.cell)) return false
   return contains(lead, s.text)
 }
 

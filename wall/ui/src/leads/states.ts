@@ -1,5 +1,5 @@
 // The states of a lead and what the wall makes of them.
-import type { LeadState } from '../api/types'
+import type { Kind, LeadState } from '../api/types'
 
 /** tabs group the states by what an officer does next. */
 export const tabs = {
@@ -9,6 +9,11 @@ export const tabs = {
   done: ['closed', 'rejected', 'merged', 'expired'],
 } as const satisfies Record<string, readonly LeadState[]>
 export type Tab = keyof typeof tabs
+
+/** kinds are those that a queue can be narrowed to, the most urgent first. */
+export const kinds = [
+  'fire', 'smoke', 'intrusion', 'water_edge', 'fire_lane_blocked', 'crowd', 'object_left', 'object_taken', 'illegal_parking', 'standstill', 'camera_fault',
+] as const satisfies readonly Kind[]
 export const tabNames = Object.keys(tabs) as Tab[]
 
 export function tabOf(state: LeadState): Tab {
