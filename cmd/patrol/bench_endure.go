@@ -20,6 +20,7 @@ import (
 const (
 	wantDelivering = 5 * time.Second  // until a new lead is at the desk, after a restart
 	wantSpace      = 60 * time.Second // … after there is space on the disk again
+	wantPower      = 30 * time.Second // … after the power is back: file system and database recover, too
 )
 
 type endureOptions struct {
@@ -44,7 +45,7 @@ type fault struct {
 
 var faults = map[string]fault{
 	"kill":  {times: 200, limit: wantDelivering, strike: (*endurance).kill},
-	"power": {times: 50, disk: 1 << 30, limit: wantDelivering, strike: (*endurance).cutPower},
+	"power": {times: 50, disk: 1 << 30, limit: wantPower, strike: (*endurance).cutPower},
 	"full":  {times: 20, disk: 512 << 20, limit: wantSpace, strike: (*endurance).fillDisk},
 	"clock": {times: 20, limit: wantDelivering, strike: (*endurance).setClock},
 }

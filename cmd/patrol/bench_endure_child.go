@@ -31,6 +31,8 @@ const (
 	enduringSink = "desk"
 	// officers work at a time.
 	officers = 4
+	// officerRest is the most that passes between two steps of an officer.
+	officerRest = 150 * time.Millisecond
 	// One lead in leftAlone is touched by no officer: its clock runs out.
 	leftAlone = 8
 	// drainTries bounds, in steps of drainRest, how long the child waits at its
@@ -266,8 +268,8 @@ func (e *endured) await(ctx context.Context, done func() (bool, error)) error {
 func (e *endured) officer(ctx context.Context, number int) {
 	random := rand.New(rand.NewPCG(e.Seed, uint64(e.Life*officers+number)))
 	name := fmt.Sprint("officer-", number)
-	for step := 0; rest(ctx, time.Duration(random.IntN(30))*time.Millisecond) == nil; step++ {
-		page, err := e.engine.Leads(ctx, alerts.LeadQuery{Limit: 40, States: []alerts.LeadState{
+	for step := 0; rest(ctx, time.Duration(random.Int64N(int64(officerRest)))) == nil; step++ {
+		page, err := e.engine.Leads(ctx, alerts.LeadQuery{Limit: 20, States: []alerts.LeadState{
 			alerts.LeadRaised, alerts.LeadAccepted, alerts.LeadDispatched, alerts.LeadAcknowledged, alerts.LeadResolved,
 		}})
 		if err != nil || len(page.Leads) == 0 {

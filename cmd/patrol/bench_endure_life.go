@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -149,6 +151,37 @@ func answered(failed string) error {
 	return nil
 }
 
+// freeze stops the child where it is: it says nothing any more. What it has
+// asked of the kernel goes on, and is not answered.
+func (l *life) freeze() error {
+	if err := l.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(100 * time.Microsecond) {
+		if threadsAreStill(l.cmd.Process.Pid) {
+			return nil
+		}
+	}
+	return errors.New("the gateway does not stop where it is")
+}
+
+// threadsAreStill tells whether every thread of a process that got SIGSTOP has
+// stopped, or will when the kernel is done with what it has asked.
+func threadsAreStill(pid int) bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(stats) == 0 {
+		return false
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		at := bytes.LastIndexByte(stat, ')') + 2 // behind the name
+		if err == nil && (at >= len(stat) || !strings.ContainsRune("TDZX", rune(stat[at]))) {
+			return false
+		}
+	}
+	return true
+}
+
 // kill ends the child by SIGKILL, and returns once all that it said was heard.
 func (l *life) kill() error {
 	if err := l.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -156,6 +189,11 @@ func (l *life) kill() error {
 	}
 	<-l.ended
 	return nil
+}
+
+// unasked is the error of a child that has ended and was not to.
+func (l *life) unasked() error {
+	return fmt.Errorf("the gateway ended by itself: %w\n%s", l.err, l.log.String())
 }
 
 // finish lets the child end in order.

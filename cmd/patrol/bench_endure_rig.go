@@ -20,12 +20,12 @@ import (
 
 const (
 	// enduringCameras have happenings at a time.
-	enduringCameras = 32
+	enduringCameras = 16
 	// findingRest is the most that passes between two findings of a camera.
-	findingRest = 250 * time.Millisecond
+	findingRest = 300 * time.Millisecond
 	// loadTime is the most that the load runs between two faults, once leads
 	// come to the desk.
-	loadTime = 1500 * time.Millisecond
+	loadTime = time.Second
 	// floor is how much must be answered before a fault counts.
 	floor = 20
 	// fullTime bounds how long a full disk is waited for to be noticed.
@@ -126,9 +126,13 @@ func (e *endurance) round(ctx context.Context) error {
 	if err := rest(ctx, time.Duration(e.random.Int64N(int64(loadTime)))); err != nil {
 		return context.Cause(ctx)
 	}
-	for e.ledger.progress() < from+floor {
-		if err := rest(ctx, time.Millisecond); err != nil {
+	for l := e.alive(); e.ledger.progress() < from+floor; {
+		select {
+		case <-l.ended:
+			return l.unasked()
+		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
 		}
 	}
 	e.figures.Times++
@@ -165,6 +169,7 @@ func (e *endurance) recover(ctx context.Context, bring func(context.Context) err
 	if err := bring(ctx); err != nil {
 		return err
 	}
+	l := e.alive()
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
@@ -174,11 +179,13 @@ func (e *endurance) recover(ctx context.Context, bring func(context.Context) err
 		e.owed = 0
 		e.figures.Delivering = quantilesOfAll(e.took)
 		return nil
+	case <-l.ended:
+		return l.unasked()
 	case <-limit.C:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("no lead comes to the desk any more; the gateway said:\n%s", e.alive().log.String())
+	return fmt.Errorf("no lead comes to the desk any more; the gateway said:\n%s", l.log.String())
 }
 
 // start starts a child.
@@ -352,8 +359,13 @@ func (e *endurance) kill(ctx context.Context) error {
 	return e.killChild()
 }
 
-// cutPower takes from everything what is not on disk.
+// cutPower takes from everything what is not on disk. The gateway is frozen
+// first: without power nothing is answered, while a file system that is shut
+// down goes on to tell that it has synced what it was asked before, and lies.
 func (e *endurance) cutPower(ctx context.Context) error {
+	if err := e.alive().freeze(); err != nil {
+		return err
+	}
 	if err := e.ground.disk.cut(); err != nil {
 		return err
 	}

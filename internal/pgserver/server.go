@@ -26,8 +26,13 @@ import (
 // ErrMissing says that PostgreSQL's programs are not on this machine.
 var ErrMissing = errors.New("PostgreSQL's server is not installed: run make setup, or install the package postgresql")
 
-// startTime bounds making and starting a server.
-const startTime = 2 * time.Minute
+const (
+	// startTime bounds making and starting a server.
+	startTime = 2 * time.Minute
+	// goneTime is how long nothing must run before a server that starts counts
+	// as ended: before initdb, and between it and the server, nothing does.
+	goneTime = 5 * time.Second
+)
 
 // Server is a running server.
 type Server struct {
@@ -146,15 +151,15 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 
 // await returns once the server answers.
 func (s *Server) await(ctx context.Context) error {
-	for ended := 0; ; {
+	for seen := time.Now(); ; {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
 		if err == nil {
 			return conn.Close(ctx)
 		}
-		if ended++; s.Running() {
-			ended = 0
+		if s.Running() {
+			seen = time.Now()
 		}
-		if ended < 10 { // between initdb and the server nothing runs for a moment
+		if time.Since(seen) < goneTime {
 			select {
 			case <-ctx.Done():
 			case <-time.After(20 * time.Millisecond):
