@@ -46,13 +46,14 @@ func (e *Engine) setClocks(ctx context.Context, tx Tx, l *Lead) error {
 			return err
 		}
 	}
-	_, offset := e.steady.now()
+	// Not the transaction's time: the wall clock may have been set since.
+	now, offset := e.steady.now()
 	for _, w := range want {
 		rule, ok := routes.clockRule(*l, w.Stage)
 		if !ok || slices.ContainsFunc(kept, same(w)) {
 			continue
 		}
-		c := routes.start(rule, w, tx.Now(), offset)
+		c := routes.start(rule, w, now.Add(offset), offset)
 		if err := tx.SaveClock(ctx, l.ID, c); err != nil {
 			return err
 		}

@@ -72,6 +72,7 @@ type Outbox struct {
 	o       OutboxOptions
 	wakes   map[string]chan struct{}
 	metrics *outboxMetrics
+	begun   time.Time
 }
 
 // Pauses before each try, of the Standard Webhooks specification 1.0.0,
@@ -96,7 +97,7 @@ const (
 	fetch = 64
 	// retryDB is how long it waits at first after the record did not answer.
 	retryDB = time.Second
-	restDB  = time.Minute // and at most
+	restDB  = 20 * time.Second // and at most
 	// downAfter is how many tries in a row fail before a sink counts as down:
 	// once it takes a notice again, the others do not wait out their pauses.
 	downAfter = 3
@@ -140,7 +141,7 @@ func NewOutbox(o OutboxOptions) (*Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Outbox{o: o, wakes: wakes, metrics: m}, nil
+	return &Outbox{o: o, wakes: wakes, metrics: m, begun: time.Now()}, nil
 }
 
 // subscribers are the sinks that are to be told of a step; a nil Outbox has
@@ -200,8 +201,9 @@ type queue struct {
 	unread   bool // the record could not be read at the last try
 	// hold is until when nothing is started because an outcome could not be
 	// recorded: the receiver would get the same notices over and over.
-	hold time.Time
-	rest time.Duration
+	hold  time.Time
+	rest  time.Duration
+	ahead time.Duration // wallAhead at the last look
 }
 
 type delivered struct {
@@ -219,6 +221,7 @@ type recorded struct {
 func (q *queue) run(ctx context.Context) {
 	sleep := time.NewTimer(idle)
 	defer sleep.Stop()
+	q.ahead = q.wallAhead()
 	for {
 		pause := idle
 		if ctx.Err() == nil && !q.stopped {
@@ -249,6 +252,9 @@ func (q *queue) run(ctx context.Context) {
 // fill starts as many deliveries as may be under way, and returns how long
 // there is nothing more to do.
 func (q *queue) fill(ctx context.Context) time.Duration {
+	if err := q.watchClock(ctx); err != nil {
+		return q.cannotRead(ctx, err)
+	}
 	now := q.b.o.Clock()
 	if pause := q.hold.Sub(now); pause > 0 {
 		return pause
@@ -282,6 +288,25 @@ func (q *queue) fill(ctx context.Context) time.Duration {
 		return idle
 	}
 	return min(next.Sub(now), recheck)
+}
+
+// watchClock makes what waits due when the wall clock was set back: it would
+// wait longer by as much.
+func (q *queue) watchClock(ctx context.Context) error {
+	ahead := q.wallAhead()
+	if ahead < q.ahead-jump {
+		if err := q.b.o.Store.Hasten(ctx, q.sub.Name); err != nil {
+			return err
+		}
+		q.hold = time.Time{}
+	}
+	q.ahead = ahead
+	return nil
+}
+
+// wallAhead is what the wall clock has gained on the time that has passed.
+func (q *queue) wallAhead() time.Duration {
+	return q.b.o.Clock().Round(0).Sub(q.b.begun.Round(0)) - time.Since(q.b.begun)
 }
 
 // cannotRead tells once of a record that does not answer, and returns when to
@@ -320,8 +345,13 @@ func (q *queue) settled(ctx context.Context, r recorded) {
 	delete(q.busy, r.notice.Lead.ID)
 	if r.unwritten != nil {
 		q.b.o.Log.Warn("outbox cannot record a delivery; it will be made again", "sink", q.sub.Name, "error", r.unwritten)
-		q.rest = min(max(2*q.rest, retryDB), restDB)
-		q.hold = q.b.o.Clock().Add(q.rest)
+		// What was read before is not told before the record can be read again;
+		// and those that were under way together are one failure.
+		q.next = nil
+		if now := q.b.o.Clock(); !now.Before(q.hold) {
+			q.rest = min(max(2*q.rest, retryDB), restDB)
+			q.hold = now.Add(q.rest)
+		}
 		return
 	}
 	q.rest = 0

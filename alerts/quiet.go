@@ -98,12 +98,20 @@ func (q Quiet) judge(s Source, f detect.Finding) QuietRule {
 	case !s.Armed:
 		return QuietDisarmed
 	case q.Chatter.Changes > 0 && (s.Begins >= q.Chatter.Changes ||
-		s.Before.Quiet == QuietChatter && f.At.Sub(last) < q.Chatter.In):
+		s.Before.Quiet == QuietChatter && soonAfter(f.At, last, q.Chatter.In)):
 		return QuietChatter
-	case !s.Before.shown().IsZero() && f.At.Sub(s.Before.shown()) < q.coolDown(f.Kind):
+	case !s.Before.shown().IsZero() && soonAfter(f.At, s.Before.shown(), q.coolDown(f.Kind)):
 		return QuietCoolDown
 	}
 	return ""
+}
+
+// soonAfter tells whether at comes less than d after a time. What lies ahead of at
+// was seen before the wall clock was set back: how long ago that was is not
+// known, and keeps nothing quiet.
+func soonAfter(at, after time.Time, d time.Duration) bool {
+	since := at.Sub(after)
+	return since >= 0 && since < d
 }
 
 func (q Quiet) coolDown(kind detect.Kind) time.Duration {

@@ -79,7 +79,7 @@ func (g *gateway) start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	outbox, err := alerts.NewOutbox(alerts.OutboxOptions{
-		Store: g.store, Subscriptions: g.sinks, Random: func() float64 { return 0.5 },
+		Store: g.store, Subscriptions: g.sinks, Clock: g.wall, Random: func() float64 { return 0.5 },
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -64,8 +64,10 @@
 // alone can tell what stands there since first sight.
 //
 // Fire is watched for in colour, without a model: flame by its colours, which
-// flicker in place, never twice alike; smoke by the contrast that it takes from
-// what lies behind it. A classifier may tip a doubtful flame, but makes none.
+// flicker in place, never twice alike; smoke by a grey veil that rises from one
+// place, stays there, and is never the same. While the light of the whole zone
+// changes, at dawn or under clouds, no smoke is confirmed. A classifier may tip a
+// doubtful flame, but makes none.
 //
 // A condition that the record runs and the watch has not seen is unknown: it
 // does not begin again. An unknown intrusion or crowd ends when nothing of it

@@ -205,6 +205,11 @@ func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
 		f.light = w.scene.Light
 	}
 	s := f.look(p, now)
+	if w.o.Witness != nil && s.doubtful() {
+		if said, looked := w.o.Witness.Find(p, nil); looked {
+			s = s.withWitness(sureOf(said, "fire"))
+		}
+	}
 	return fireFacts{
 		flame: s.Flame, smoke: s.Smoke, flameBoxes: s.flameBoxes, smokeBoxes: s.smokeBoxes,
 		learning: f.Smoke.Looks < smokeLearn,

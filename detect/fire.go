@@ -8,7 +8,7 @@ import (
 )
 
 // Fire without a model: flame by colour and flicker (fireflame.go), smoke by
-// loss of contrast (firesmoke.go). Both work on cells that are laid over a
+// what rises from a place and is never the same (firesmoke.go). Both work on cells that are laid over a
 // zone, each measured at some nine points of the picture.
 
 const (
@@ -65,7 +65,7 @@ func (f *flames) forget() { f.fireMemory = fireMemory{Place: f.g.place()} }
 // whether it was one.
 func (f *flames) restore(m fireMemory) bool {
 	n := f.g.cols * f.g.rows
-	if m.Place != f.g.place() || !m.Flame.fits(n) || !m.Smoke.fits(n, f.g.veils()) {
+	if m.Place != f.g.place() || !m.Flame.fits(n) || !m.Smoke.fits(n, f.g.puffs()) {
 		return false
 	}
 	f.fireMemory = m
@@ -94,7 +94,7 @@ func (f *flames) look(p Picture, now time.Time) fireSight {
 		f.g.measure(s.cells, p, f.Flame.Cast)
 	}
 	b := f.Flame.look(&f.g, s, now, dt)
-	v := f.Smoke.look(&f.g, s, now, dt)
+	v := f.Smoke.look(&f.g, s, f.Flame.Cast, now, dt)
 	return fireSight{
 		Flame: b.score, Smoke: v.score, Boxes: slices.Concat(b.boxes, v.boxes), Why: explainFire(b, v),
 		flameBoxes: b.boxes, smokeBoxes: v.boxes,
@@ -110,6 +110,23 @@ func (s fireSight) withWitness(fire float64) fireSight {
 		s.Why = Text{}
 	}
 	return s
+}
+
+// doubtful tells whether a witness could make any difference to what is
+// believed.
+func (s fireSight) doubtful() bool {
+	return s.withWitness(1).Flame >= fireScore && s.withWitness(0).Flame < fireScore
+}
+
+// sureOf is the highest score of a class, 0 where it was not seen.
+func sureOf(all []Detection, class string) float64 {
+	sure := 0.0
+	for _, d := range all {
+		if d.Class == class {
+			sure = max(sure, d.Score)
+		}
+	}
+	return sure
 }
 
 // fireGrid lays cells over a zone.
@@ -193,13 +210,21 @@ func (g *fireGrid) box(e extent, cells int) Box {
 type cell struct {
 	luma, tint float32 // means of luma above black and of Cr − Cb
 	heat       uint8   // 0..15
+	glows      bool    // it has been hot in one of the last looks
 	flame      flamePoints
 }
 
 // fireScratch is working memory for one look; the looks of all zones share it.
 type fireScratch struct {
 	cells []cell
-	veils []veilCell
+	// apart is by how much cells differ from clear sight, puffs the same in
+	// squares of them; steady tells whether the light is that of the look before,
+	// and plume is the label of what looks most like smoke.
+	apart  []float32
+	puffs  []puff
+	steady bool
+	plume  int16
+
 	label [fireCells]int16
 	stack []int
 }

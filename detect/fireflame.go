@@ -76,6 +76,7 @@ func (m *flameMemory) push(cells []cell, light float64) {
 	for i := range cells {
 		v := (uint16(m.Heat[2*i])|uint16(m.Heat[2*i+1])<<8)<<4 | uint16(cells[i].heat)
 		m.Heat[2*i], m.Heat[2*i+1] = byte(v), byte(v>>8)
+		cells[i].glows = v != 0
 	}
 	copy(m.Light[1:], m.Light[:])
 	m.Light[0] = light

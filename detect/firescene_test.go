@@ -508,6 +508,37 @@ var quietScenes = []quietScene{
 			return c
 		}
 	}},
+	{"dawn under lamps", func(r *rand.Rand) stage {
+		back := street(r, 0)
+		type lamp struct{ x, y, wide float64 }
+		var lamps []lamp
+		for range 2 + r.IntN(3) {
+			lamps = append(lamps, lamp{r.Float64(), 0.4 + 0.5*r.Float64(), 0.12 + 0.2*r.Float64()})
+		}
+		pace := 0.001 + 0.003*r.Float64()
+		gain := 1.0
+		return func(sec float64) *canvas {
+			c := back.clone()
+			day := min(1, 0.06+pace*sec)
+			out := float32(max(0, min(1, 3-4*day))) // they go out when it is day
+			mean := 0.0
+			c.paint(0, 0, 1, 1, func(x, y float64) (colour, float32) {
+				light := day
+				for _, l := range lamps {
+					d := math.Hypot(x-l.x, y-l.y) / l.wide
+					light += 0.4 * float64(out) / (1 + d*d)
+				}
+				mean += light / float64(c.w*c.h)
+				return colour{}, float32(1 - light)
+			})
+			// The exposure follows in steps.
+			if want := 0.45 / mean; want > 1.12*gain || want < gain/1.12 {
+				gain = want
+			}
+			c.scale(float32(gain))
+			return c
+		}
+	}},
 	{"steam that goes at once", func(r *rand.Rand) stage {
 		s := still(street(r, 0))
 		for at := 20.0; at < 600; at += 70 + 60*r.Float64() {

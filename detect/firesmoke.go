@@ -2,200 +2,233 @@ package detect
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 )
 
-// Smoke is seen by what it takes from the scene behind it (Koschmieder's law):
-// luma = a × luma in clear sight + (1 − a) × airlight, with the same a and
-// airlight all over some cells. A shadow or another exposure scales luma
-// without any airlight, glare adds light without taking contrast, and
-// something that stands in front shows another pattern, or none at all. Smoke
-// spreads over cells, thicker here than there, another way in each look, and
-// it lasts; fog lies on everything and hardly stirs, dust has a colour, and
-// steam is gone soon.
+// Smoke is seen by what it does to the clear sight of a scene: it rises from a
+// place and stays there, is grey, and is another one in each look (Töreyin and
+// others, Wavelet based real-time smoke detection in video, EUSIPCO 2005, tell
+// it by edges that fade and boundaries that flicker; at samples seconds apart
+// the flicker is a change from look to look). What passes does not stay, what
+// stands does not change, a shadow of a cloud comes over the edge of the zone,
+// fog lies on everything, dust has a colour, and steam is gone soon. Dawn, dusk
+// and lamps that fade into it change slowly and in step with the exposure, so
+// that what is not changing by itself is soon clear sight again.
 
 const (
-	veilPitch   = 3 // cells between the centres of two veil cells
-	veilReach   = 2 // cells around its centre that a veil cell takes in
-	veilFewest  = 12
-	veilTexture = 4   // luma deviation without which a veil cell tells nothing
-	veilMatch   = 0.7 // correlation of a pattern with itself behind a veil
-	veilLoss    = 0.2 // contrast that the thinnest veil takes
-	veilLight   = 50  // luma of the darkest airlight
-	veilFlat    = 0.3 // variance that is left of a pattern that is gone
+	plumePitch  = 3    // cells between the centres of two puffs
+	plumeGap    = 2    // cells across which a plume hangs together
+	plumeLeast  = 6    // luma by which smoke differs from clear sight at least, and
+	plumeShare  = 0.08 // the same as a share of clear sight
+	plumeTint   = 30   // Cr − Cb of what is too coloured to be smoke
+	plumeNoise  = 1.5  // luma by which a puff changes without a reason
+	plumeLight  = 0.03 // by how much the light of two looks may differ
+	plumeChurn  = 0.3  // how quickly the mean of the change follows
+	plumeFoot   = 2.5  // cells by which the foot wanders at most, or
+	plumeWander = 0.25 // a share of the plume's width
+	churnLeast  = 0.06 // so much of it is another than in the look before, at least, and
+	churnFull   = 0.10 // so much for sure
 	clearTime   = 3 * time.Minute
 	otherTime   = 15 * time.Minute
-	smokeLasts  = 30 * time.Second
+	smokeLasts  = 40 * time.Second
 	smokeLearn  = 6 // looks whose mean is the first clear sight
 )
 
 // smokeMemory is what is remembered of smoke in a zone.
 type smokeMemory struct {
-	// Clear is each cell's luma in clear sight; Tint is each veil cell's Cr − Cb
-	// there, over 128, and Loss the contrast that the newest look missed, 0..255.
+	// Clear is each cell's luma in clear sight; Tint is each puff's Cr − Cb
+	// there, over 128, and Past by how much the newest look differed, over 128.
 	Clear []byte `json:"clear,omitempty"`
 	Tint  []byte `json:"tint,omitempty"`
-	Loss  []byte `json:"loss,omitempty"`
+	Past  []byte `json:"past,omitempty"`
 	// Looks counts the first ones.
 	Looks int `json:"looks,omitempty"`
 	// Dither is added before a mean is cut to a byte, else it would stick.
 	Dither float64 `json:"dither,omitempty"`
-	// Score is the newest one, Since when the veil was seen first.
+	// Gain is the light of the newest look over that of clear sight.
+	Gain float64 `json:"gain,omitempty"`
+	// Foot is the column from which the plume of the newest looks rose, Churn the
+	// mean of its change from look to look; both are 0 where there was none.
+	Foot  float64 `json:"foot,omitempty"`
+	Churn float64 `json:"churn,omitempty"`
+	// Score is the newest one, Since when the plume was seen first.
 	Score float64   `json:"score,omitempty"`
 	Since time.Time `json:"since,omitzero"`
-	// Boxes are where it was seen last, Share and Pale what it took then.
+	// Boxes are where it was seen last, Share of the zone what it took then.
 	Boxes []Box   `json:"boxes,omitempty"`
 	Share float64 `json:"share,omitempty"`
-	Pale  float64 `json:"pale,omitempty"`
 }
 
-func (m *smokeMemory) fits(cells, veils int) bool {
-	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Tint) == 0 && len(m.Loss) == 0
-	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Tint) == veils && len(m.Loss) == veils
-	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Pale) &&
+func (m *smokeMemory) fits(cells, puffs int) bool {
+	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Tint) == 0 && len(m.Past) == 0
+	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Tint) == puffs && len(m.Past) == puffs
+	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Churn, m.Gain/64, m.Foot/fireCells) &&
 		len(m.Boxes) <= 1 && boxesFit(m.Boxes)
 }
 
-// veils returns how many veil cells a grid has, veilCols how many in a row.
-func (g *fireGrid) veils() int    { return g.veilCols() * (g.rows / veilPitch) }
-func (g *fireGrid) veilCols() int { return g.cols / veilPitch }
+// puffs returns how many puffs a grid has, puffCols how many in a row.
+func (g *fireGrid) puffs() int    { return g.puffCols() * ((g.rows + plumePitch - 1) / plumePitch) }
+func (g *fireGrid) puffCols() int { return (g.cols + plumePitch - 1) / plumePitch }
 
-// veilKind is how a veil cell compares with its clear sight.
-type veilKind uint8
+// puffOf returns the puff that a cell belongs to.
+func (g *fireGrid) puffOf(i int) int {
+	return i/g.cols/plumePitch*g.puffCols() + i%g.cols/plumePitch
+}
 
-const (
-	veilBlind veilKind = iota // too little texture to tell
-	veilNone                  // as it was, or in another light
-	veilThin                  // its pattern is there, paler
-	veilThick                 // its pattern is gone, and nothing came instead
-	veilOther                 // it shows something else
-)
-
-type veilCell struct {
-	kind veilKind
-	// loss is the contrast that is missing, 0..1; tint is Cr − Cb now, odd by
-	// how much that is more than to be expected behind a grey veil.
-	loss, tint, odd float64
+// puff is a square of cells: what one look says of it.
+type puff struct {
+	n          int
+	apart, hue float32 // means of what differs from clear sight, and of Cr − Cb
+	veiled     bool    // by a plume
 }
 
 // veiled is what the looks so far say of smoke.
 type veiled struct {
 	score float64
 	boxes []Box
-	// share is of the zone's veil cells with texture, loss the mean of what
-	// they miss.
-	share, loss float64
-	held        time.Duration
+	// share is of the zone's cells.
+	share float64
+	held  time.Duration
 }
 
-// look takes one look into account.
-func (m *smokeMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.Duration) veiled {
-	n := g.veils()
-	if n == 0 {
-		return veiled{}
-	}
-	s.veils = slices.Grow(s.veils[:0], n)[:n]
+// look takes one look into account; cast is the scene's Cr − Cb.
+func (m *smokeMemory) look(g *fireGrid, s *fireScratch, cast float64, now time.Time, dt time.Duration) veiled {
 	if m.Looks == 0 {
-		m.Clear, m.Tint, m.Loss = make([]byte, len(s.cells)), make([]byte, n), make([]byte, n)
+		m.Clear, m.Tint, m.Past = make([]byte, len(s.cells)), make([]byte, g.puffs()), make([]byte, g.puffs())
 	}
-	for i := range s.veils {
-		s.veils[i] = m.compare(g, s.cells, i)
-	}
+	m.compare(g, s, float32(cast))
 	var out veiled
 	if m.Looks == smokeLearn {
-		out = m.judge(g, s, now)
+		out = m.judge(g, s, cast, now)
 	}
 	m.follow(g, s, dt)
 	return out
 }
 
-// compare fits what a veil cell shows as a × clear + b.
-func (m *smokeMemory) compare(g *fireGrid, cells []cell, i int) veilCell {
-	var c veilCell
-	var n, sx, sy, sxx, syy, sxy float64
-	cols := g.veilCols()
-	x0, y0 := i%cols*veilPitch+veilPitch/2, i/cols*veilPitch+veilPitch/2
-	for row := max(0, y0-veilReach); row <= min(y0+veilReach, g.rows-1); row++ {
-		for col := max(0, x0-veilReach); col <= min(x0+veilReach, g.cols-1); col++ {
-			o := row*g.cols + col
-			if !g.has(o) {
-				continue
-			}
-			x, y := float64(m.Clear[o]), float64(cells[o].luma)
-			n, sx, sy, sxx, syy, sxy = n+1, sx+x, sy+y, sxx+x*x, syy+y*y, sxy+x*y
-			c.tint += float64(cells[o].tint)
+// compare measures by how much each cell differs from clear sight, the light
+// of the whole zone aside: the median ratio.
+func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
+	const one, top = 128, 1024
+	var hist [top + 1]int
+	n := 0
+	for i := range s.cells {
+		if g.has(i) {
+			hist[max(0, min(top, int(one*(s.cells[i].luma+gainOffset)/(float32(m.Clear[i])+gainOffset))))]++
+			n++
 		}
 	}
-	c.tint /= max(1, n)
-	mx, my := sx/max(1, n), sy/max(1, n)
-	vx, vy, cov := sxx/max(1, n)-mx*mx, syy/max(1, n)-my*my, sxy/max(1, n)-mx*my
-	if n < veilFewest || vx < veilTexture*veilTexture {
-		return c
+	gain := 0
+	for sum := hist[0]; 2*sum < n; sum += hist[gain] {
+		gain++
 	}
-	a := cov / vx
-	loss := max(0, min(1-a, 1))
-	airlight := (my - a*mx) / max(0.05, 1-a)
-	switch {
-	case cov > 0 && cov*cov >= veilMatch*veilMatch*vx*vy:
-		c.kind = veilNone
-		if loss >= veilLoss && airlight >= veilLight {
-			c.kind, c.loss = veilThin, loss
-		}
-	case vy < veilFlat*vx && my >= veilLight:
-		c.kind, c.loss = veilThick, loss
-	default:
-		c.kind = veilOther
-	}
-	c.odd = c.tint - (float64(m.Tint[i])-128)*(1-c.loss)
-	return c
-}
-
-// judge finds the largest veil that looks like smoke.
-func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, now time.Time) veiled {
-	cols := g.veilCols()
-	rows := len(s.veils) / cols
-	texture := 0
-	for i, c := range s.veils {
-		s.label[i] = 0
-		if c.kind != veilBlind {
-			texture++
-		}
-	}
-	best := 0.0
-	for i, c := range s.veils {
-		if c.kind != veilThin || s.label[i] != 0 {
+	before := m.Gain
+	m.Gain = max(1, float64(gain)+0.5) / one
+	s.steady = math.Abs(m.Gain-before) <= plumeLight*m.Gain
+	s.apart = slices.Grow(s.apart[:0], len(s.cells))[:len(s.cells)]
+	s.puffs = slices.Grow(s.puffs[:0], g.puffs())[:g.puffs()]
+	clear(s.puffs)
+	for i := range s.cells {
+		s.apart[i], s.label[i] = 0, plumeNot
+		if !g.has(i) {
 			continue
 		}
-		v := veil{texture: texture}
-		mark := int16(i + 1) // what something else shows may lie beside several veils
-		s.label[i] = mark
-		s.stack = append(s.stack[:0], i)
-		for len(s.stack) > 0 {
-			at := s.stack[len(s.stack)-1]
-			s.stack = s.stack[:len(s.stack)-1]
-			m.add(&v, s.veils, at, cols)
-			around(at, 1, cols, rows, func(o int) {
-				switch k := s.veils[o].kind; {
-				case s.label[o] == mark:
-				case k == veilThin || k == veilThick:
-					s.label[o] = mark
-					s.stack = append(s.stack, o)
-				case k == veilOther:
-					s.label[o] = mark
-					v.others++
-				}
-			})
+		c := &s.cells[i]
+		want := float32(m.Gain)*(float32(m.Clear[i])+gainOffset) - gainOffset
+		d := c.luma - want
+		s.apart[i] = d
+		if d < 0 {
+			d = -d
 		}
-		if score := v.judge(); score > best {
-			best = score
-			m.Share, m.Pale = float64(v.cells)/float64(texture), v.loss/float64(v.cells)
-			m.Boxes = []Box{g.box(v.extent, veilPitch)}
+		if d > max(plumeLeast, plumeShare*want) && c.tint-cast < plumeTint && cast-c.tint < plumeTint && !g.lit(s.cells, i) {
+			s.label[i] = plumeMay
+		}
+		p := &s.puffs[g.puffOf(i)]
+		p.n++
+		p.apart += s.apart[i]
+		p.hue += c.tint
+	}
+	for i := range s.puffs {
+		if p := &s.puffs[i]; p.n > 0 {
+			p.apart, p.hue = p.apart/float32(p.n), p.hue/float32(p.n)
 		}
 	}
-	m.Score = sustain(m.Score, best)
+}
+
+// lit tells whether a flame or a lamp glows at a cell or beside it.
+func (g *fireGrid) lit(cells []cell, i int) bool {
+	lit := false
+	g.near(i, 1, func(o int) { lit = lit || cells[o].glows })
+	return lit
+}
+
+// Labels of cells: what a plume has taken bears its first cell's number beyond
+// these.
+const (
+	plumeNot = iota // as in clear sight, but for the light of the whole
+	plumeMay        // not so
+	plumeOne
+)
+
+// plume is a group of cells that differ from clear sight.
+type plume struct {
+	label  int16
+	cells  int
+	extent extent
+	// edge: its foot lies across the edge of the zone, so it comes from elsewhere.
+	edge bool
+	// foot is the column from which it rises, odd by how much more coloured it
+	// is than clear sight.
+	foot, odd float64
+	// churn is by how much it has changed since the look before, over what it
+	// is, newly in this look alone; stays is the share of it that was there then.
+	churn, newly, stays float64
+	// one is the share of what differs that one veil explains, which is straight
+	// in the clear sight behind it (Koschmieder's law); like is how much it looks
+	// like smoke.
+	one, like float64
+}
+
+// judge finds the plume that is most like smoke.
+func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.Time) veiled {
+	all := 0
+	for _, word := range g.in {
+		all += bits.OnesCount64(word)
+	}
+	var best plume
+	most := 0.0
+	for i := range s.cells {
+		if s.label[i] != plumeMay {
+			continue
+		}
+		p := m.trace(g, s, i, cast)
+		same := m.Foot > 0 && math.Abs(p.foot-m.Foot) <= max(plumeFoot, plumeWander*float64(p.extent.x1-p.extent.x0))
+		if same {
+			p.churn = m.Churn
+		}
+		if s.steady { // exposure makes changes of its own
+			p.churn += (p.newly - p.churn) * plumeChurn
+		}
+		if p.like = p.looks(all); p.like*p.churn <= best.like*best.churn {
+			continue
+		}
+		best, most = p, 0
+		if same { // it rises from one place, and is never the same
+			most = p.like * ramp(p.churn, churnLeast, churnFull)
+		}
+	}
+	s.plume = best.label
+	m.Foot, m.Churn = best.foot, min(1, best.churn)
+	if best.cells > 0 {
+		m.Share, m.Boxes = float64(best.cells)/float64(all), []Box{g.box(best.extent, 1)}
+	}
+	if !s.steady { // nothing is confirmed while the light of the whole changes
+		most = min(most, m.Score)
+	}
+	m.Score = sustain(m.Score, most)
 	switch {
-	case m.Score < 0.3:
+	case m.Score < 0.2:
 		m.Since = time.Time{}
 	case m.Since.IsZero():
 		m.Since = now
@@ -203,7 +236,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, now time.Time) veiled {
 	if m.Since.IsZero() {
 		return veiled{}
 	}
-	out := veiled{share: m.Share, loss: m.Pale, held: now.Sub(m.Since)}
+	out := veiled{share: m.Share, held: now.Sub(m.Since)}
 	out.score = m.Score * ramp(out.held.Seconds(), 0, smokeLasts.Seconds())
 	if out.score >= fireScore {
 		out.boxes = m.Boxes
@@ -211,79 +244,105 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, now time.Time) veiled {
 	return out
 }
 
-// veil is a group of veil cells that miss contrast.
-type veil struct {
-	// texture is how many veil cells of the zone can tell, cells how many the
-	// veil has, thin and stay how many of those are thin, or were veiled
-	// before; others how many beside it show something else.
-	texture, cells, thin, stay, others int
-	extent                             extent
-	peak                               float64
-	loss, loss2, odd                   float64 // sums over cells
-	// stir sums up how differently neighbours have changed, over pairs.
-	stir, pairs float64
+// footing is what one of a plume's lowest rows stands on.
+type footing struct {
+	x, n float64 // sum of its columns, and how many
+	edge bool
 }
 
-// add makes a veil cell part of a veil.
-func (m *smokeMemory) add(v *veil, cells []veilCell, at, cols int) {
-	c := cells[at]
-	v.extent.add(at, cols)
-	v.cells++
-	if c.kind == veilThin {
-		v.thin++
+// trace gathers what hangs together with a cell.
+func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64) plume {
+	p := plume{label: int16(plumeOne + from)}
+	var change, most, stays, tinted float64
+	var sx, sy, sxx, sxy, syy float64 // clear sight and what differs from it
+	foot := 0
+	var feet [2]footing // of the lowest row, and of the one above it
+	s.label[from] = p.label
+	s.stack = append(s.stack[:0], from)
+	for len(s.stack) > 0 {
+		at := s.stack[len(s.stack)-1]
+		s.stack = s.stack[:len(s.stack)-1]
+		p.cells++
+		p.extent.add(at, g.cols)
+		x, y := at%g.cols, at/g.cols
+		switch {
+		case y == foot+1:
+			feet[1], feet[0], foot = feet[0], footing{}, y
+		case y > foot+1:
+			feet, foot = [2]footing{}, y
+		}
+		if up := foot - y; up < len(feet) {
+			f := &feet[up]
+			f.x, f.n = f.x+float64(x), f.n+1
+			f.edge = f.edge || x == 0 || !g.has(at-1) || x == g.cols-1 || !g.has(at+1) || y == g.rows-1 || !g.has(at+g.cols)
+		}
+		vy := float64(s.apart[at])
+		vx := float64(s.cells[at].luma) - vy
+		sx, sy, sxx, sxy, syy = sx+vx, sy+vy, sxx+vx*vx, sxy+vx*vy, syy+vy*vy
+		puff := g.puffOf(at)
+		now, past := float64(s.puffs[puff].apart), float64(m.Past[puff])-128
+		change += max(0, math.Abs(now-past)-plumeNoise)
+		most += max(math.Abs(now), math.Abs(past))
+		if math.Abs(past) >= plumeLeast/2 && now*past > 0 {
+			stays++
+		}
+		tinted += math.Abs(float64(s.cells[at].tint)-cast) - math.Abs(float64(m.Tint[puff])-128-cast)
+		around(at, plumeGap, g.cols, g.rows, func(o int) {
+			if s.label[o] == plumeMay {
+				s.label[o] = p.label
+				s.stack = append(s.stack, o)
+			}
+		})
 	}
-	if m.Loss[at] > 0 {
-		v.stay++
-	}
-	v.peak = max(v.peak, c.loss)
-	v.loss, v.loss2, v.odd = v.loss+c.loss, v.loss2+c.loss*c.loss, v.odd+c.odd
-	if o := at + 1; o%cols != 0 && cells[o].kind != veilBlind && cells[o].kind != veilOther {
-		v.stir += math.Abs(c.loss - cells[o].loss - (float64(m.Loss[at])-float64(m.Loss[o]))/255)
-		v.pairs++
-	}
+	p.edge = feet[0].edge || feet[1].edge
+	p.foot = 1 + (feet[0].x+feet[1].x)/(feet[0].n+feet[1].n)
+	n := float64(p.cells)
+	slope := (sxy - sx*sy/n) / max(n, sxx-sx*sx/n)
+	p.one = (sy*sy/n + slope*slope*(sxx-sx*sx/n)) / syy
+	p.odd, p.newly, p.stays = tinted/n, change/max(1, most), stays/n
+	return p
 }
 
-// judge returns how much a veil looks like smoke, 0..1.
-func (v *veil) judge() float64 {
-	n := float64(v.cells)
-	mean := v.loss / n
-	uneven := math.Sqrt(max(0, v.loss2/n-mean*mean)) / mean
-	stir := v.stir / max(1, v.pairs)
-	return ramp(n, 4, 8) * ramp(-n/float64(v.texture), -0.85, -0.7) * // it does not lie on everything
-		ramp(float64(v.thin)/n, 0.55, 0.75) * ramp(-float64(v.others)/n, -1.2, -0.9) * // soft, no thing in front
-		ramp(v.peak, 0.35, 0.5) * ramp(uneven, 0.12, 0.22) * // thicker here than there
-		ramp(stir, 0.03, 0.06) * ramp(-stir, -0.4, -0.25) * ramp(float64(v.stay)/n, 0.15, 0.4) * // it stirs and stays
-		ramp(-v.odd/n, -14, -8) // and is grey
+// looks tells how much a plume looks like smoke by its shape and colour, 0..1.
+func (p *plume) looks(all int) float64 {
+	if p.edge {
+		return 0
+	}
+	tall := float64(p.extent.y1-p.extent.y0) / float64(p.extent.x1-p.extent.x0)
+	return ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
+		ramp(tall, 0.4, 0.6) * ramp(p.stays, 0.5, 0.75) * ramp(-p.newly, -0.7, -0.5) * // rises, stays, and is no new thing each time
+		ramp(p.one, 0.25, 0.4) * ramp(-p.odd, -14, -8) // is one veil, and grey
 }
 
-// follow lets the clear sight follow the scene where nothing veils it, and
-// slowly where something does.
+// follow lets the clear sight follow the scene, but behind a plume only slowly:
+// there, the light of the whole alone is followed at once.
 func (m *smokeMemory) follow(g *fireGrid, s *fireScratch, dt time.Duration) {
 	quick, slow := 1-math.Exp(-dt.Seconds()/clearTime.Seconds()), 1-math.Exp(-dt.Seconds()/otherTime.Seconds())
 	if m.Looks < smokeLearn {
 		m.Looks++
-		quick, slow = 1/float64(m.Looks), 1/float64(m.Looks)
+		quick, s.plume = 1/float64(m.Looks), 0
 	}
 	m.Dither = math.Mod(m.Dither+math.Phi-1, 1)
-	toward := func(from byte, to, rate float64) byte {
-		return byte(max(0, min(float64(from)+(to-float64(from))*rate+m.Dither, 255)))
-	}
-	rateOf := func(c veilCell) float64 {
-		if c.kind > veilNone {
-			return slow
-		}
-		return quick
-	}
-	cols := g.veilCols()
+	toward := func(from byte, to, rate float64) float64 { return float64(from) + (to-float64(from))*rate }
+	whole := func(v float64) byte { return byte(max(0, min(v+m.Dither, 255))) }
 	for i := range s.cells {
 		if !g.has(i) {
 			continue
 		}
-		x, y := min(i%g.cols/veilPitch, cols-1), min(i/g.cols/veilPitch, len(s.veils)/cols-1)
-		m.Clear[i] = toward(m.Clear[i], float64(s.cells[i].luma), rateOf(s.veils[y*cols+x]))
+		luma := float64(s.cells[i].luma)
+		if s.plume != 0 && s.label[i] == s.plume {
+			apart := float64(s.apart[i])
+			s.puffs[g.puffOf(i)].veiled = true
+			m.Clear[i] = whole(toward(m.Clear[i], luma-apart, quick) + apart*slow)
+			continue
+		}
+		m.Clear[i] = whole(toward(m.Clear[i], luma, quick))
 	}
-	for i, c := range s.veils {
-		m.Tint[i] = toward(m.Tint[i], 128+c.tint, rateOf(c))
-		m.Loss[i] = byte(255 * c.loss)
+	for i, p := range s.puffs {
+		if !p.veiled {
+			m.Tint[i] = whole(toward(m.Tint[i], 128+float64(p.hue), quick))
+		}
+		m.Past[i] = byte(max(0, min(128+math.Round(float64(p.apart)), 255)))
 	}
+	m.Gain /= 1 + (m.Gain-1)*quick
 }

@@ -26,9 +26,8 @@ func explainFire(b burning, v veiled) Text {
 		}
 	}
 	if v.score >= fireScore {
-		tell("烟雾使区域 %.0f%% 的景物变淡（对比度损失 %.0f%%），已 %d 秒",
-			"smoke pales %.0f %% of what is to be seen in the zone (%.0f %% of its contrast is gone), for %d s now",
-			100*v.share, 100*v.loss, seconds(v.held))
+		tell("烟雾自一处升起，遮住区域的 %.0f%%，已 %d 秒",
+			"smoke rises from a place and veils %.0f %% of the zone, for %d s now", 100*v.share, seconds(v.held))
 	}
 	return Text{ZH: strings.Join(zh, "，"), EN: strings.Join(en, ", ")}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -180,6 +181,16 @@ func (r presetRule) with(id string, t ruleText, check func(string) error) (prese
 
 // Names lists the presets by name.
 func (p *Presets) Names() []string { return slices.Sorted(maps.Keys(p.byName)) }
+
+// Differences lists the names of presets that differ from those of others, are
+// new or are gone.
+func (p *Presets) Differences(from *Presets) []string {
+	names := slices.Concat(p.Names(), from.Names())
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return reflect.DeepEqual(p.byName[name], from.byName[name])
+	})
+}
 
 // Rules returns what a zone is watched for: the rules of its preset, its dwell
 // and its parameters over them. A parameter "dwell" is set in every rule that

@@ -22,10 +22,12 @@ import (
 	"videopatrol/streams"
 )
 
-// A witness stands before Imaging and writes down all that is handed to it.
+// A witness stands before Imaging and before a model, and writes down all that
+// is handed to them.
 type witness struct {
 	detect.Imaging
-	log []string
+	log   []string
+	asked int // of the model
 }
 
 func (w *witness) note(what string, planes ...detect.Plane) {
@@ -53,6 +55,12 @@ func (w *witness) JPEG(p detect.Picture, maxWidth int) ([]byte, error) {
 	return w.Imaging.JPEG(p, maxWidth)
 }
 
+func (w *witness) Find(p detect.Picture, near []detect.Box) ([]detect.Detection, bool) {
+	w.asked++
+	w.note(fmt.Sprint("model ", near), p.Y, p.Cb, p.Cr)
+	return nil, true
+}
+
 // A twin is one of two watches that see the same but under masks.
 type twin struct {
 	*detect.Watch
@@ -65,7 +73,7 @@ func newTwin(t *testing.T, c detect.Config) twin {
 	t.Cleanup(func() { _ = im.Close() })
 	x := twin{witness: &witness{Imaging: im}}
 	var err error
-	if x.Watch, err = detect.NewWatch(detect.WatchOptions{Config: c, Imaging: x.witness, StillWidth: 200}); err != nil {
+	if x.Watch, err = detect.NewWatch(detect.WatchOptions{Config: c, Imaging: x.witness, Objects: x.witness, StillWidth: 200}); err != nil {
 		t.Fatal(err)
 	}
 	return x
@@ -94,7 +102,7 @@ func (x twin) see(t *testing.T, p detect.Picture, now time.Time) (all [][]byte) 
 	return all
 }
 
-var outputs = []string{"the result", "the still", "what Imaging got", "the checkpoint"}
+var outputs = []string{"the result", "the still", "what Imaging and the model got", "the checkpoint"}
 
 func compare(t *testing.T, when string, a, b [][]byte) {
 	t.Helper()
@@ -177,7 +185,8 @@ func randomMasks(r *rand.Rand) []inventory.Polygon {
 }
 
 // Whatever lies under a mask, every byte that leaves a watch is the same: its
-// results and findings, pictures, checkpoints, and what it hands to Imaging.
+// results and findings, pictures, checkpoints, and what it hands to Imaging and
+// to a model.
 func TestNothingUnderAMaskGetsOut(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -202,6 +211,9 @@ func TestNothingUnderAMaskGetsOut(t *testing.T) {
 			scribble(r, p, 2, 2, in)
 			scribble(r, q, 2, 2, in)
 			compare(t, fmt.Sprintf("seed %d, picture %d", seed, i), a.see(t, p, now), b.see(t, q, now))
+		}
+		if a.asked == 0 {
+			t.Errorf("seed %d: the model was never asked", seed)
 		}
 	}
 }

@@ -18,6 +18,9 @@ type WatchOptions struct {
 	Compile func(expr string) (Expr, error)
 	// Objects finds objects; nil means that no model is there.
 	Objects Finder
+	// Witness says how sure a classifier is of the class "fire" in a whole
+	// picture; nil means that none is there. It is asked only where it decides.
+	Witness Finder
 	// MinArea is the smallest thing that counts, as a share of the picture;
 	// half of it is enough for what stands out or is known to be there. 0
 	// means 0.0009, which is 365 pixels of 704 × 576: a person some 30 m away.

@@ -36,10 +36,11 @@ func (t tx) Source(ctx context.Context, f detect.Finding, since, now time.Time) 
 	if f.Began.After(since) {
 		begins++
 	}
+	// A shelf that lies ahead was made before the wall clock was set back.
 	all, err := sqldb.All(ctx, t.Tx, scanShelf, shelfColumns+`
-		WHERE to_at > $1 AND (camera = '' OR camera = $2) AND (zone = '' OR zone = $3)
-			AND (rule = '' OR rule = $4) AND (kind = '' OR kind = $5) ORDER BY to_at DESC, id DESC LIMIT 1`,
-		sqldb.Micros(now), f.Camera, f.Zone, f.Rule.ID, string(f.Kind))
+		WHERE to_at > $1 AND from_at <= $2 AND (camera = '' OR camera = $3) AND (zone = '' OR zone = $4)
+			AND (rule = '' OR rule = $5) AND (kind = '' OR kind = $6) ORDER BY to_at DESC, id DESC LIMIT 1`,
+		sqldb.Micros(now), sqldb.Micros(now), f.Camera, f.Zone, f.Rule.ID, string(f.Kind))
 	if err != nil || len(all) == 0 {
 		return begins, nil, err
 	}
@@ -142,9 +143,10 @@ func (s *Store) Suppressions(ctx context.Context, q alerts.SuppressionQuery) (al
 }
 
 func (t tx) Neighbour(ctx context.Context, kind detect.Kind, cell, camera string, since time.Time) (string, error) {
+	// What was raised ahead of now was before the wall clock was set back.
 	all, err := t.leads(ctx, leadColumns+` JOIN lead_cells g ON g.lead = l.id AND g.cell = $1
-		WHERE l.kind = $2 AND l.camera <> $3 AND g.raised_at >= $4 AND l.canary = 0 AND l.merged_into = ''
-		ORDER BY g.raised_at DESC, g.lead DESC LIMIT 10`, cell, string(kind), camera, sqldb.Micros(since))
+		WHERE l.kind = $2 AND l.camera <> $3 AND g.raised_at >= $4 AND g.raised_at <= $5 AND l.canary = 0 AND l.merged_into = ''
+		ORDER BY g.raised_at DESC, g.lead DESC LIMIT 10`, cell, string(kind), camera, sqldb.Micros(since), sqldb.Micros(t.Now()))
 	if err != nil {
 		return "", err
 	}

@@ -82,7 +82,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), inventoryCommand(), renderCommand(), kindsCommand(), faultsCommand())
+	root.AddCommand(serveCommand(), auditCommand(), inventoryCommand(), renderCommand(), kindsCommand(), faultsCommand())
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,8 +71,10 @@ type app struct {
 	hub      *wall.Hub
 	accounts *wall.Accounts
 	importer *importing
-	presets  *detect.Presets
-	wall     *wall.Server
+	presets  atomic.Pointer[detect.Presets]
+	// rewatching is held while the watches are told what they are to see.
+	rewatching sync.Mutex
+	wall       *wall.Server
 
 	maintenance *maintaining
 
@@ -189,10 +192,12 @@ func (a *app) openRecord(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.presets, err = readPresets(a.cfg.Detect.Rules); err != nil {
+	presets, err := readPresets(a.cfg.Detect.Rules)
+	if err != nil {
 		return err
 	}
-	if a.importer, err = newImporting(a.cameras, a.cfg.Templates, a.presets); err != nil {
+	a.presets.Store(presets)
+	if a.importer, err = newImporting(a.cameras, a.cfg.Templates, a.presets.Load); err != nil {
 		return err
 	}
 	if a.cfg.Canary.Enabled {
@@ -349,13 +354,12 @@ func (a *app) openStreams(ctx context.Context) error {
 	}
 	command := []string{self, "worker"}
 	var looked func(model.Counts)
-	if path := a.cfg.Detect.Model; path != "" {
-		f, err := model.Load(path)
-		if err != nil {
-			return fmt.Errorf("detect.model: %w (patrol model check tells more)", err)
-		}
-		a.log.Info("objects are looked for", "model", f.Manifest.Name, "file", path)
-		command = append(command, "--model", path, "--onnxruntime", a.cfg.Detect.ONNXRuntime)
+	models, err := a.models()
+	if err != nil {
+		return err
+	}
+	if len(models) > 0 {
+		command = append(command, models...)
 		looked = model.NewMetrics(a.registry).Add
 	}
 	a.pool, err = worker.New(worker.Options{
@@ -465,6 +469,7 @@ func (a *app) canaryStatus() wall.CanaryStatus {
 func (a *app) Run(ctx context.Context) error {
 	stages := []stage{
 		{"inventory", a.reconcile},
+		{"revisions", func(ctx context.Context) error { return a.cameras.Follow(ctx, followEvery) }},
 		{"streams", a.manager.Run},
 		{"detect", a.pool.Run},
 		{"outbox", a.outbox.Run},
@@ -488,6 +493,9 @@ func (a *app) Run(ctx context.Context) error {
 	return errors.Join(err, a.close())
 }
 
+// followEvery is how soon what another gateway of the record changes counts here.
+const followEvery = 5 * time.Second
+
 // reconcile hands every revision of the inventory to those who make it real.
 func (a *app) reconcile(ctx context.Context) error {
 	for revision := int64(-1); ; {
@@ -498,18 +506,29 @@ func (a *app) reconcile(ctx context.Context) error {
 		revision = snapshot.Revision
 		snapshot = a.canary.add(snapshot)
 		a.wanted.Store(&snapshot)
-		running, err := a.engine.Running(ctx)
-		if err != nil {
-			// The patrol goes on: what a watch begins anew joins what runs.
-			a.log.Error("the record does not say which conditions run", "error", err)
-		}
-		a.pool.Reconcile(a.watchConfigs(snapshot, slices.DeleteFunc(running, ofCameraFault)))
+		a.rewatch(ctx)
 		a.manager.Reconcile(snapshot)
 		if err := a.endOrphans(ctx, snapshot); err != nil {
 			a.log.Error("conditions of cameras that are gone do not all end; the next revision tries again", "error", err)
 		}
 		a.log.Info("inventory revision", "revision", revision, "cameras", len(snapshot.Cameras))
 	}
+}
+
+// rewatch hands the newest inventory, with the rules that count, to the watches.
+func (a *app) rewatch(ctx context.Context) {
+	a.rewatching.Lock()
+	defer a.rewatching.Unlock()
+	snapshot := a.wanted.Load()
+	if snapshot == nil {
+		return // the first revision is still to come
+	}
+	running, err := a.engine.Running(ctx)
+	if err != nil {
+		// The patrol goes on: what a watch begins anew joins what runs.
+		a.log.Error("the record does not say which conditions run", "error", err)
+	}
+	a.pool.Reconcile(a.watchConfigs(*snapshot, slices.DeleteFunc(running, ofCameraFault)))
 }
 
 // endOrphans ends the conditions of cameras that are gone, since no watch is
@@ -545,7 +564,7 @@ func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []d
 	for _, c := range running {
 		conditions[c.Key.Camera] = append(conditions[c.Key.Camera], c)
 	}
-	intervals := a.intervals()
+	intervals, presets := a.intervals(), a.presets.Load()
 	configs := make([]detect.Config, 0, len(s.Cameras))
 	for _, c := range s.Cameras {
 		if c.Disabled {
@@ -560,7 +579,7 @@ func (a *app) watchConfigs(s inventory.Snapshot, running []detect.Condition) []d
 			TimeZone: a.cfg.Site.TimeZone, Running: conditions[c.ID], Tier: c.Patrol.Tier,
 		}
 		var err error
-		if config.Rules, err = a.presets.RulesOf(c.Zones); err != nil {
+		if config.Rules, err = presets.RulesOf(c.Zones); err != nil {
 			config.Invalid = err.Error() // its worker refuses it, and the camera's state says why
 		}
 		configs = append(configs, config)

@@ -120,8 +120,11 @@ type DetectConfig struct {
 	// Rules is a file of rule presets, over the built-in ones.
 	Rules string `yaml:"rules"`
 	// Model is an ONNX file that finds objects; "" means that none are looked
-	// for. ONNXRuntime is the file of that library; "" means the usual places.
+	// for. FireModel is one that says whether a picture shows fire, a witness
+	// where a flame is doubtful. ONNXRuntime is the file of that library; ""
+	// means the usual places.
 	Model       string `yaml:"model"`
+	FireModel   string `yaml:"fire_model"`
 	ONNXRuntime string `yaml:"onnxruntime"`
 }
 

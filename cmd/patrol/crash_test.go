@@ -41,7 +41,7 @@ func testCrash(t *testing.T, database string) {
 		fmt.Fprintf(&script, "- {camera: %d, kind: %s, after: %ds, for: %ds, every: %ds}\n", i, kind, 25+i, stay, stay+24)
 	}
 	r := newRig(t, rigOptions{cameras: cameras, interval: time.Second, script: script.String(), database: database})
-	random := rand.New(rand.NewPCG(uint64(*soakSeed), 1))
+	random := rand.New(rand.NewPCG(uint64(*seedFlag), 1))
 	answered := map[string][]alerts.Step{} // by lead
 	seen := map[string]bool{}
 	for i := range *crashes {

@@ -24,11 +24,11 @@ type importing struct {
 	// templates are the vendors' addresses; nil means the built-in ones.
 	templates *importer.Templates
 	// presets are what a zone's rules may be.
-	presets *detect.Presets
+	presets func() *detect.Presets
 }
 
 // newImporting reads the site's templates, if it has any.
-func newImporting(store *inventorysql.Store, templates string, presets *detect.Presets) (*importing, error) {
+func newImporting(store *inventorysql.Store, templates string, presets func() *detect.Presets) (*importing, error) {
 	i := &importing{store: store, presets: presets}
 	if templates == "" {
 		return i, nil
@@ -55,7 +55,7 @@ func (i *importing) Import(ctx context.Context, r wall.ImportRequest) (wall.Impo
 	}
 	plan, err := read(r.Body, have, importer.Options{
 		CRS: geo.CRS(r.CRS), Replace: r.Replace, ExpectRemoved: r.ExpectRemoved, Templates: i.templates,
-		CheckZone: i.presets.CheckZone,
+		CheckZone: i.presets().CheckZone,
 	})
 	var bad *importer.FileError
 	switch {

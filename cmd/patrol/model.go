@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -261,4 +262,44 @@ func newModelList(output *string) *cobra.Command {
 			return table(cmd.OutOrStdout(), rows)
 		},
 	}
+}
+
+// models are a worker's flags for the models that are configured, each of which
+// must do what it is there for.
+func (a *app) models() (flags []string, err error) {
+	for _, m := range []struct {
+		key, path, flag, does string
+		fits                  func(model.Manifest) bool
+	}{
+		{"detect.model", a.cfg.Detect.Model, "--model", "finds objects", func(m model.Manifest) bool { return m.Task == model.TaskDetect }},
+		{"detect.fire_model", a.cfg.Detect.FireModel, "--fire-model", "says whether a picture shows fire", func(m model.Manifest) bool {
+			return m.Task == model.TaskClassify && slices.Contains(m.Classes, "fire")
+		}},
+	} {
+		if m.path == "" {
+			continue
+		}
+		f, err := model.Load(m.path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w (patrol model check tells more)", m.key, err)
+		}
+		if !m.fits(f.Manifest) {
+			return nil, fmt.Errorf("%s: want a model that %s; %s does not (its task is %s, its classes %s)",
+				m.key, m.does, f.Manifest.Name, f.Manifest.Task, strings.Join(f.Manifest.Classes, ", "))
+		}
+		a.log.Info("a model "+m.does, "model", f.Manifest.Name, "file", m.path)
+		path, err := filepath.Abs(m.path) // a worker stands in another folder
+		if err != nil {
+			return nil, err
+		}
+		flags = append(flags, m.flag, path)
+	}
+	if library := a.cfg.Detect.ONNXRuntime; library != "" && len(flags) > 0 {
+		path, err := filepath.Abs(library)
+		if err != nil {
+			return nil, err
+		}
+		flags = append(flags, "--onnxruntime", path)
+	}
+	return flags, nil
 }

@@ -26,7 +26,7 @@ const (
 func TestReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	config, routes := filepath.Join(dir, "patrol.yaml"), filepath.Join(dir, "routes.yaml")
+	config, routes, rules := filepath.Join(dir, "patrol.yaml"), filepath.Join(dir, "routes.yaml"), filepath.Join(dir, "rules.yaml")
 	write := func(path, text string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -35,11 +35,12 @@ func TestReload(t *testing.T) {
 	}
 	configure := func(level string) {
 		t.Helper()
-		write(config, "data: "+filepath.Join(dir, "data")+"\nlog: {level: "+level+", format: json}\nroutes: "+routes+
+		write(config, "data: "+filepath.Join(dir, "data")+"\nlog: {level: "+level+", format: json}\nroutes: "+routes+"\ndetect: {rules: "+rules+"}"+
 			"\nwall: {listen: \"127.0.0.1:0\"}\nmetrics: {listen: \"127.0.0.1:0\"}\ncanary: {enabled: false}\n")
 	}
 	configure("info")
 	write(routes, oneDepartment)
+	write(rules, "{}")
 	gateway := start(t, "patrol", "serve", "--config", config)
 	token, err := os.ReadFile(filepath.Join(dir, "data", "admin.token"))
 	if err != nil {
@@ -129,4 +130,20 @@ func TestReload(t *testing.T) {
 	}
 	metric(`patrol_config_reloads_total{outcome="applied"} 1`)
 	metric("patrol_config_last_reload_successful 1")
+
+	// So it is with the rules of zones.
+	rule := func(param string) {
+		t.Helper()
+		write(rules, "fire_lane:\n  rules:\n    fire_lane_blocked: {params: {"+param+": 30s}}\n")
+	}
+	rule("dwel")
+	reload("configuration not reloaded", 3)
+	if log := gateway.log(); !strings.Contains(log, "rules.yaml: ") || !strings.Contains(log, `"dwel\"`) {
+		t.Errorf("it does not say where the mistake is:\n%s", log)
+	}
+	rule("dwell")
+	reload("configuration reloaded", 2)
+	if log := gateway.log(); !strings.Contains(log, `"rules":"fire_lane"`) {
+		t.Errorf("it does not say which rules changed:\n%s", log)
+	}
 }

@@ -35,7 +35,7 @@ import (
 
 var (
 	soakTime = flag.Duration("soak", 0, "how long TestSoak runs; 0 skips it")
-	soakSeed = flag.Int64("seed", 0, "seed of TestSoak's script; 0 takes the clock")
+	seedFlag = flag.Int64("seed", 0, "seed of the scripts by chance; 0 takes the clock")
 	crashes  = flag.Int("crashes", 3, "how often TestCrash kills the gateway")
 )
 

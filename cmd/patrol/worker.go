@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ import (
 
 // newWorker is the only command that runs C code, in a process of its own.
 func newWorker() *cobra.Command {
-	var file, library string
+	var objects, fire, library string
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Decode and judge samples (internal: a child of the gateway)", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,54 +30,90 @@ func newWorker() *cobra.Command {
 			defer decoders.Close()
 			imaging := opencv.New()
 			o := worker.ServeOptions{Decoder: decoders}
-			finder := func(detect.Config) detect.Finder { return nil }
-			if file != "" {
-				// The files are read here: Serve gives up the right to.
-				queue, side, err := openModel(file, library)
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			// The files are read here: Serve gives up the right to.
+			finder, witness := noFinder, noFinder
+			if objects != "" || fire != "" {
+				backend, err := openBackend(library)
 				if err != nil {
 					return err
 				}
-				ctx, cancel := context.WithCancel(cmd.Context())
-				defer cancel()
-				go func() { _ = queue.Run(ctx) }() // it returns nil alone
-				o.Looks = queue.Counts
-				finder = func(c detect.Config) detect.Finder {
-					return model.Finder{Queue: queue, Side: side, Tier: c.Tier, Patience: time.Second}
+				if finder, err = openFinder(ctx, &o, backend, objects, objectShare, 0); err != nil {
+					return err
+				}
+				// A witness is asked how sure it is, however little.
+				if witness, err = openFinder(ctx, &o, backend, fire, witnessShare, math.SmallestNonzeroFloat32); err != nil {
+					return err
 				}
 			}
 			o.NewWatcher = func(c detect.Config) (worker.Watcher, error) {
-				return detect.NewWatch(detect.WatchOptions{Config: c, Imaging: imaging, Compile: expr.Compile, Objects: finder(c)})
+				return detect.NewWatch(detect.WatchOptions{
+					Config: c, Imaging: imaging, Compile: expr.Compile, Objects: finder(c), Witness: witness(c),
+				})
 			}
 			return worker.Serve(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&file, "model", "", "ONNX file that finds objects")
+	cmd.Flags().StringVar(&objects, "model", "", "ONNX file that finds objects")
+	cmd.Flags().StringVar(&fire, "fire-model", "", "ONNX file that says whether a picture shows fire")
 	cmd.Flags().StringVar(&library, "onnxruntime", "", "file of ONNX Runtime's library")
 	return cmd
 }
 
-// modelShare is how much of a worker's time a model may take: the patrol goes
-// on whatever happens in front of the cameras.
-const modelShare = 0.5
+// How much of a worker's time models may take: the patrol goes on whatever
+// happens in front of the cameras.
+const (
+	objectShare  = 0.5
+	witnessShare = 0.1
+)
 
-// openModel returns the way to a model, and the side of its input in pixels.
-func openModel(file, library string) (*model.Queue, int, error) {
+func noFinder(detect.Config) detect.Finder { return nil }
+
+// openBackend returns ONNX Runtime where it is found, else OpenCV. A library
+// that was named must be there.
+func openBackend(library string) (model.Backend, error) {
+	switch path, err := onnx.Find(library); {
+	case err == nil:
+		return onnx.Open(path)
+	case library != "":
+		return nil, err
+	}
+	return opencv.DNN{}, nil
+}
+
+// openFinder returns each camera's way to a model, which counts what it is
+// asked in o. No file finds nothing.
+func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backend, file string, share, score float64) (func(detect.Config) detect.Finder, error) {
+	if file == "" {
+		return noFinder, nil
+	}
 	f, err := model.Load(file)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	var backend model.Backend = opencv.DNN{}
-	if path, err := onnx.Find(library); err == nil {
-		if backend, err = onnx.Open(path); err != nil {
-			return nil, 0, err
-		}
-	} else if library != "" {
-		return nil, 0, err
-	}
-	d, err := model.Open(backend, f)
+	session, err := backend.Open(f)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	q, err := model.NewQueue(model.QueueOptions{Detector: d, Share: modelShare})
-	return q, d.Side(), err
+	d, err := model.New(model.Options{Manifest: f.Manifest, Session: session, Score: score})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	queue, err := model.NewQueue(model.QueueOptions{Detector: d, Share: share})
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = queue.Run(ctx) }() // it returns nil alone
+	others := o.Looks
+	o.Looks = func() model.Counts {
+		c := queue.Counts()
+		if others != nil {
+			c.Add(others())
+		}
+		return c
+	}
+	return func(c detect.Config) detect.Finder {
+		return model.Finder{Queue: queue, Side: d.Side(), Tier: c.Tier, Patience: time.Second}
+	}, nil
 }

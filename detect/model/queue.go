@@ -312,6 +312,23 @@ func newCounts() Counts {
 	return Counts{Asked: map[inventory.Tier]uint64{}, Dropped: map[inventory.Tier]map[Drop]uint64{}}
 }
 
+// Add adds other counts to these.
+func (c *Counts) Add(other Counts) {
+	for tier, n := range other.Asked {
+		c.Asked[tier] += n
+	}
+	for tier, drops := range other.Dropped {
+		for why, n := range drops {
+			if c.Dropped[tier] == nil {
+				c.Dropped[tier] = map[Drop]uint64{}
+			}
+			c.Dropped[tier][why] += n
+		}
+	}
+	c.Batches += other.Batches
+	c.Busy += other.Busy
+}
+
 func (c *Counts) drop(t inventory.Tier, why Drop) {
 	if c.Dropped[t] == nil {
 		c.Dropped[t] = map[Drop]uint64{}

@@ -99,3 +99,47 @@ func child() {
 	_, _ = os.Stdout.WriteString("ready\n")
 	select {} // until it is killed
 }
+
+// TestKilledAndStartedAgain: what was answered is there, under the same
+// address.
+func TestKilledAndStartedAgain(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} { // the server has a user of its own
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := pgserver.StartIn(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, err := s.NewDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(query string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), query); err != nil {
+			t.Error(err)
+		}
+		_ = conn.Close(t.Context())
+	}
+	exec("CREATE TABLE here (n BIGINT)")
+	if !s.Running() {
+		t.Error("it does not run")
+	}
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = pgserver.StartIn(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	exec("INSERT INTO here VALUES (1)")
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}

@@ -38,6 +38,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// Clock gives a transaction its time; nil is time.Now.
 	Clock func() time.Time
+	// Careless lets SQLite answer before its answer is on disk, so that a test
+	// of power cuts can show that it sees what is lost. PostgreSQL refuses.
+	Careless bool
 }
 
 // engine is what the two kinds of database differ in.
@@ -82,7 +85,7 @@ type DB struct {
 
 // Open opens the database and starts its writer. Close must be called.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	e, err := engineOf(o.URL)
+	e, err := engineOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,15 +127,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// engineOf is the engine that a URL names. The URL itself is never repeated:
+// engineOf is the engine that the URL names. The URL itself is never repeated:
 // it may hold a password.
-func engineOf(rawURL string) (engine, error) {
-	scheme, rest, ok := strings.Cut(rawURL, ":")
+func engineOf(o Options) (engine, error) {
+	scheme, rest, ok := strings.Cut(o.URL, ":")
 	switch {
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		return newPostgres(rawURL)
+		if o.Careless {
+			return nil, errors.New("PostgreSQL is not used carelessly")
+		}
+		return newPostgres(o.URL)
 	case ok && scheme == "sqlite":
-		return newSQLite(rest)
+		return newSQLite(rest, o.Careless)
 	}
 	return nil, errors.New("database URL: want sqlite: and a path, such as sqlite:/var/lib/patrol/patrol.db, or postgres://user@host/database")
 }

@@ -415,3 +415,10 @@ func TestAsk(t *testing.T) {
 		}
 	})
 }
+
+func TestPostgresIsNotUsedCarelessly(t *testing.T) {
+	t.Parallel()
+	if db, err := sqldb.Open(t.Context(), sqldb.Options{URL: "postgres://db.invalid/patrol", Careless: true}); err == nil {
+		t.Errorf("it was opened: %v", db.Close())
+	}
+}

@@ -19,10 +19,13 @@ import (
 // cachedStatements bounds the prepared statements that the writer keeps.
 const cachedStatements = 256
 
-// sqlite is the path of a SQLite file.
-type sqlite string
+// sqlite is a SQLite file.
+type sqlite struct {
+	path        string
+	synchronous string
+}
 
-func newSQLite(path string) (engine, error) {
+func newSQLite(path string, careless bool) (engine, error) {
 	if rest, ok := strings.CutPrefix(path, "//"); ok {
 		if !strings.HasPrefix(rest, "/") {
 			return nil, errors.New("database URL: a host makes no sense for SQLite; use sqlite:/path or sqlite:///path")
@@ -32,19 +35,22 @@ func newSQLite(path string) (engine, error) {
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return nil, errors.New("database URL: SQLite needs a file that lasts; use a path, such as sqlite:/var/lib/patrol/patrol.db")
 	}
-	return sqlite(path), nil
+	if careless {
+		return sqlite{path, "OFF"}, nil
+	}
+	return sqlite{path, "FULL"}, nil
 }
 
 // open opens a pool of connections that all carry the house's settings.
-func (path sqlite) open(ctx context.Context, p purpose) (*sql.DB, error) {
-	if err := createFile(string(path)); err != nil {
+func (e sqlite) open(ctx context.Context, p purpose) (*sql.DB, error) {
+	if err := createFile(e.path); err != nil {
 		return nil, err
 	}
 	q := url.Values{
 		"_busy_timeout": {"5000"},
 		"_foreign_keys": {"1"},
 		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"},
+		"_synchronous":  {e.synchronous},
 		"_dqs":          {"0"},
 		"_defensive":    {"1"},
 		// A burst must not leave a large log behind for ever.
@@ -57,12 +63,12 @@ func (path sqlite) open(ctx context.Context, p purpose) (*sql.DB, error) {
 		q.Add("_pragma", "cache_size(-65536)") // KiB
 		q.Set("_txlock", "immediate")
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: string(path)}).EscapedPath()+"?"+q.Encode())
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: e.path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, fmt.Errorf("open database %s: %w", e.path, err)
 	}
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", e.path, err), db.Close())
 	}
 	return db, nil
 }

@@ -221,6 +221,29 @@ func TestAnotherWriter(t *testing.T) {
 	})
 }
 
+// TestFollow: what another gateway changes counts here, too, and is no conflict
+// any more.
+func TestFollow(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, url string) {
+		t.Helper()
+		db := openDB(t, url)
+		s, other := newStore(t, db), newStore(t, db)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Follow(ctx, time.Millisecond) }()
+		apply(t, other, inventory.Change{Cells: []inventory.Cell{square("c1", 1)}, Cameras: []inventory.Camera{camera("a", 1.5)}})
+		snap, err := s.Wait(t.Context(), 0)
+		if err != nil || describe(snap) != describe(snapshot(t, other)) || snap.Revision != 1 {
+			t.Errorf("revision %d: %s, %v; want %s", snap.Revision, describe(snap), err, describe(snapshot(t, other)))
+		}
+		apply(t, s, inventory.Change{Remove: []string{"a"}})
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestUndo(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, url string) {
 		t.Helper()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"videopatrol/inventory"
 	"videopatrol/inventory/geo"
@@ -66,27 +67,80 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: o.DB, keys: keys, log: o.Log, renewed: make(chan struct{})}
+	if s.newest, err = s.load(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// load reads the newest snapshot.
+func (s *Store) load(ctx context.Context) (state, error) {
 	var snap inventory.Snapshot
-	err = s.db.Read(ctx, func(tx *sqldb.Tx) error {
+	err := s.db.Read(ctx, func(tx *sqldb.Tx) error {
 		cells, err := loadGrid(ctx, tx, 1<<62)
 		if err != nil {
 			return err
 		}
 		snap.Grid = inventory.NewGrid(cells)
-		if snap.Cameras, err = loadCameras(ctx, tx, keys); err != nil {
+		if snap.Cameras, err = loadCameras(ctx, tx, s.keys); err != nil {
 			return err
 		}
 		snap.Revision, err = newestRevision(ctx, tx)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("load the inventory: %w", err)
+		return state{}, fmt.Errorf("load the inventory: %w", err)
 	}
-	s.newest = state{snap, geo.NewLocator(snap.Grid)}
+	next := state{snap, geo.NewLocator(snap.Grid)}
 	for i, c := range snap.Cameras {
-		snap.Cameras[i] = c.WithCells(s.newest.locator.Subcell)
+		snap.Cameras[i] = c.WithCells(next.locator.Subcell)
 	}
-	return s, nil
+	return next, nil
+}
+
+// Follow looks every so often whether another gateway of the database has made
+// a revision, and loads it, until ctx ends.
+func (s *Store) Follow(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	unread := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := s.catchUp(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !unread:
+			s.log.Error("the inventory cannot be read: what other gateways change does not count here", "error", err)
+		case err == nil && unread:
+			s.log.Info("the inventory can be read again")
+		}
+		unread = err != nil
+	}
+}
+
+func (s *Store) catchUp(ctx context.Context) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	var newest int64
+	err := s.db.Read(ctx, func(tx *sqldb.Tx) (err error) {
+		newest, err = newestRevision(ctx, tx)
+		return err
+	})
+	if err != nil || newest == s.current().Revision {
+		return err
+	}
+	next, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	s.publish(next)
+	s.log.Info("another gateway changed the inventory", "revision", next.Revision, "cameras", len(next.Cameras), "cells", len(next.Grid.Cells))
+	return nil
 }
 
 // Snapshot returns the newest wanted set.

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +39,46 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 		End    *string `json:"end"`
 		Note   string  `json:"note"`
 	}{e.ID, e.Camera, e.Kind, e.Zone, e.Begin.UTC().Format(ledgerTime), end, e.Note})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *Entry) UnmarshalJSON(b []byte) error {
+	var row struct {
+		ID, Camera, Zone, Note string
+		Kind                   Kind
+		Begin                  time.Time
+		End                    *time.Time
+	}
+	if err := json.Unmarshal(b, &row); err != nil {
+		return err
+	}
+	*e = Entry{ID: row.ID, Camera: row.Camera, Kind: row.Kind, Zone: row.Zone, Begin: row.Begin, Note: row.Note}
+	if row.End != nil {
+		e.End = *row.End
+	}
+	return nil
+}
+
+// ReadLedger reads the lines of a ledger: of each entry its newest, in the
+// order in which they began. A last line that is only half written does not
+// count.
+func ReadLedger(r io.Reader) ([]Entry, error) {
+	l := NewLedger(nil)
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	var torn error
+	for n := 1; lines.Scan(); n++ {
+		if torn != nil {
+			return nil, torn
+		}
+		var e Entry
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			torn = fmt.Errorf("line %d of the ledger: %w", n, err)
+			continue
+		}
+		l.put(e)
+	}
+	return l.Entries(), lines.Err()
 }
 
 // Ledger keeps what happened. Every entry is written when it begins, and again
