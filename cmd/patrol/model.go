@@ -287,7 +287,7 @@ func (a *app) models() (flags []string, err error) {
 			return nil, fmt.Errorf("%s: want a model that %s; %s does not (its task is %s, its classes %s)",
 				m.key, m.does, f.Manifest.Name, f.Manifest.Task, strings.Join(f.Manifest.Classes, ", "))
 		}
-		a.log.Info("a model "+m.does, "model", f.Manifest.Name, "file", m.path)
+		a.log.Info("a model is at work", "does", m.does, "model", f.Manifest.Name, "file", m.path)
 		path, err := filepath.Abs(m.path) // a worker stands in another folder
 		if err != nil {
 			return nil, err

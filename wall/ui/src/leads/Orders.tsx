@@ -30,18 +30,30 @@ export function Orders({ lead }: { lead: Lead }) {
   )
 }
 
+/** rest is how long an order takes no other word, in ms. */
+const rest = 1000
+
 /** OneOrder is an order with what its department may say next. */
 export function OneOrder({ lead, order }: { lead: Lead; order: Order }) {
   const { t, orderState, orderDo, part } = useWords()
   const me = useMe()
   const may = useMay('answer')
-  const { busy, order: report } = useWorks(lead)
+  const { busy: sending, order: report } = useWorks(lead)
   const [words, setWords] = useState('')
+  // After each word the buttons are others, at the same place: the second half of
+  // a double click must not press the next one.
+  const [resting, setResting] = useState(false)
+  const busy = sending || resting
   const next = may ? nextOf(order) : []
   const say = (to: OrderState) => {
     const said = words.trim()
     // Returning needs its reason; everything else may go without words.
-    void report(order.id, to, to === 'returned' ? { reason: said } : { note: said || undefined }).then((ok) => { if (ok) setWords('') })
+    void report(order.id, to, to === 'returned' ? { reason: said } : { note: said || undefined }).then((ok) => {
+      if (!ok) return
+      setWords('')
+      setResting(true)
+      setTimeout(() => setResting(false), rest)
+    })
   }
   return (
     <li className="order">
