@@ -12,7 +12,7 @@ ldflags := -X main.version=$(version)
 ui_sources := $(shell find wall/ui -path wall/ui/node_modules -prune -o -path wall/ui/dist -prune -o -type f -print)
 DEMO_CAMERAS ?= 100
 
-.PHONY: help setup build ui fmt lint test bench proof fuzz-short demo soak crash
+.PHONY: help setup build ui fmt lint test bench proof fuzz-short demo soak crash endure
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -75,3 +75,10 @@ soak: build ## Twenty minutes of a random script: every happening becomes exactl
 
 crash: build ## Fifty times kill -9 under load: no raised lead lost or doubled
 	go test -count=1 -timeout 40m -run '^TestCrash$$' -v ./cmd/patrol -crashes 50
+
+endure: build ## Kill the gateway, cut its power, fill its disk and set its clock: nothing lost or doubled (half an hour, as root)
+	bin/patrol bench endure --fault kill
+	bin/patrol bench endure --fault power
+	! bin/patrol bench endure --fault power --database sqlite --synchronous off
+	bin/patrol bench endure --fault full
+	bin/patrol bench endure --fault clock

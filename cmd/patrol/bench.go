@@ -14,7 +14,7 @@ something on a quiet machine only.`,
 	}
 	cmd.AddCommand(
 		newBenchIngest(), newBenchVisits(), newBenchStorm(), newBenchCold(), newBenchFaults(),
-		newBenchSession(), newBenchFloor(), newBenchLeads(),
+		newBenchSession(), newBenchFloor(), newBenchLeads(), newBenchEndure(), newBenchEndured(),
 	)
 	return cmd
 }

@@ -260,3 +260,88 @@ func TestBenchLeads(t *testing.T) {
 		}
 	}
 }
+
+// endured is what bench endure says of one database.
+type endured struct {
+	Database string
+	Times    int
+	Leads    int `json:"leads_answered"`
+	Lost     int `json:"leads_lost"`
+	Steps    int `json:"transitions_answered"`
+	Rows     int `json:"audit_rows"`
+	Notices  int `json:"notices_delivered"`
+}
+
+// endure runs bench endure, whose bound of time is for a quiet machine, and
+// returns its figures and what else does not hold.
+func endure(t *testing.T, args ...string) (figures []endured, broken []string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "patrol"), append([]string{"bench", "endure", "-o", "json"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	failed := cmd.Run()
+	var r report
+	if err := errors.Join(json.Unmarshal(stdout.Bytes(), &r), json.Unmarshal(r.Figures, &figures)); err != nil {
+		t.Fatalf("%v: %v, %v\n%s", args, failed, err, stderr.String())
+	}
+	for _, b := range r.Bounds {
+		if !b.OK && !strings.Contains(b.Name, "slowest") {
+			broken = append(broken, b.Name+": "+b.Got)
+		}
+	}
+	if len(r.Bounds) < 10*len(figures) || failed == nil && len(broken) > 0 {
+		t.Errorf("%v: %v with the bounds %+v", args, failed, r.Bounds)
+	}
+	return figures, broken
+}
+
+func TestBenchEndure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	t.Parallel()
+	for _, fault := range []string{"kill", "clock"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			figures, broken := endure(t, "--fault", fault, "--times", "4")
+			if len(figures) != 2 || figures[0].Database != "sqlite" || figures[1].Database != "postgres" || len(broken) > 0 {
+				t.Fatalf("%v, figures of %+v", broken, figures)
+			}
+			for _, f := range figures {
+				if f.Times != 4 || f.Leads < 20 || f.Steps < 20 || f.Rows <= f.Notices || f.Notices <= f.Leads {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// TestBenchEndureOnADisk cuts the power and fills the disk, where the machine
+// lets a test mount file systems, and shows that the cut loses what was
+// answered too early.
+func TestBenchEndureOnADisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	if os.Geteuid() != 0 {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "patrol"), "bench", "endure", "--fault", "power")
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "run it as root") {
+			t.Errorf("%v: %s", err, out)
+		}
+		t.Skip("it takes root's right to mount a file system")
+	}
+	if out, err := exec.CommandContext(t.Context(), "losetup", "--find").CombinedOutput(); err != nil {
+		t.Skipf("this machine has no loop devices: %s", out)
+	}
+	t.Parallel()
+	for _, fault := range []string{"power", "full"} {
+		figures, broken := endure(t, "--fault", fault, "--times", "2", "--database", "sqlite")
+		if len(figures) != 1 || figures[0].Times != 2 || figures[0].Leads < 10 || len(broken) > 0 {
+			t.Errorf("%s: %v, figures of %+v", fault, broken, figures)
+		}
+	}
+	figures, broken := endure(t, "--fault", "power", "--times", "3", "--database", "sqlite", "--synchronous", "off")
+	if len(figures) != 1 || figures[0].Lost == 0 && len(broken) == 0 {
+		t.Errorf("answers came before they were on disk, and nothing was lost: %+v", figures)
+	}
+}
