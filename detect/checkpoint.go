@@ -14,8 +14,8 @@ import (
 )
 
 // A checkpoint is magic, the length of its notes, the notes as JSON, the
-// views' edges and peaks and the ground's means and deviations byte by byte,
-// and a CRC-32 of all that. One without views is of an older version, and as
+// views' edges and peaks and the ground's colour, means and deviations byte by
+// byte, and a CRC-32 of all that. One without views is of an older version, and as
 // good.
 const (
 	checkpointMagic = "VPW2"
@@ -41,6 +41,8 @@ type notes struct {
 	Last    time.Time             `json:"last,omitzero"`
 	Learned bool                  `json:"learned,omitempty"`
 	Gain    float64               `json:"gain,omitempty"`
+	// Hue: the ground has colour; that of an older version has none.
+	Hue bool `json:"hue,omitempty"`
 }
 
 // ruleMemory is a rule's memory with what it was a memory of.
@@ -71,7 +73,7 @@ func (w *Watch) Checkpoint() []byte {
 		n.Rules = append(n.Rules, newRuleMemory(r.zone, r.rule, r.m))
 	}
 	if w.ground != nil && w.ground.learned {
-		n.Learned, n.Gain, n.Since = true, w.ground.gain, w.ground.since
+		n.Learned, n.Gain, n.Since, n.Hue = true, w.ground.gain, w.ground.since, len(w.ground.hue) > 0
 	}
 	head, err := json.Marshal(n)
 	if err != nil { // numbers are finite and times are in range
@@ -82,6 +84,7 @@ func (w *Watch) Checkpoint() []byte {
 		planes = w.views.all[i].append(planes)
 	}
 	if n.Learned {
+		planes = append(planes, w.ground.hue...)
 		for _, m := range w.ground.mean {
 			planes = append(planes, byte((min(uint32(m), 255<<8)+128)>>8))
 		}
@@ -155,6 +158,7 @@ func (w *Watch) Restore(b []byte) error {
 // restore takes over means and deviations.
 func (g *ground) restore(planes []byte, n notes) {
 	size := g.w * g.h
+	g.hue, planes = slices.Clone(planes[:len(planes)-2*size]), planes[len(planes)-2*size:]
 	g.mean, g.dev = make([]uint16, size), slices.Clone(planes[size:2*size])
 	for i := range g.mean {
 		g.mean[i] = uint16(planes[i]) << 8 // whole steps stay what they are, however often
@@ -189,6 +193,10 @@ func parseCheckpoint(b []byte) (n notes, planes []byte, err error) {
 		w, h := gridSize(n.Width, n.Height)
 		if n.Learned {
 			want = 2 * w * h
+		}
+		if n.Learned && n.Hue {
+			cw, ch := hueSize(w, h)
+			want += 2 * cw * ch
 		}
 		want += len(n.Views) * newRetina(w, h, bitmap{}).viewSize()
 		for _, t := range n.Things {

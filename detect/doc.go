@@ -10,7 +10,7 @@
 // # How a watch judges
 //
 // Privacy masks come first, on all planes. The rest works on luma reduced to
-// at most 20,000 pixels, and on samples that are 1 to 60 s apart; time is
+// at most 20,000 pixels, with colour for each nine of them, and on samples that are 1 to 60 s apart; time is
 // their receive time.
 //
 // Scene health: dark and covered are declared by the second sample that shows
@@ -42,6 +42,10 @@
 // Something that has stood without any change for 30 min becomes ground, unless
 // it stands where a rule looks for that. Under a shadow or a beam the ground
 // keeps its texture, and is still ground.
+//
+// Where luma tells nothing, colour may: a green jacket before water, a yellow box
+// on pale stone. The ground keeps it coarsely, and judges it against the colour
+// of the whole picture, so that a cast, dusk, shade and infrared are no evidence.
 //
 // # How rules judge
 //

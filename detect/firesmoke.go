@@ -228,7 +228,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 	}
 	m.Score = sustain(m.Score, most)
 	switch {
-	case m.Score < 0.2:
+	case m.Score < 0.1:
 		m.Since = time.Time{}
 	case m.Since.IsZero():
 		m.Since = now

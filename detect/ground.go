@@ -39,6 +39,8 @@ type ground struct {
 	w, h int
 	mean []uint16
 	dev  []uint8
+	// hue is the colour of its cells, Cb and then Cr; see hues.
+	hue []byte
 	// learned is set once warm-up has ended, which was since.
 	learned bool
 	since   time.Time
@@ -76,6 +78,13 @@ type scratch struct {
 	edges   []edge
 	peaks   []byte
 	tallies []tally
+
+	// The picture's colour, that of the ground under the picture's light, by how
+	// much they differ where they do, and whether that is evidence.
+	hue      hues
+	hueWant  []byte
+	hueApart []byte
+	hued     bool
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -89,7 +98,7 @@ func (s *scratch) size(n int) {
 // learn takes one sample of a warm-up and tells whether it was the last one.
 // The ground is the median of the samples, so what merely passes leaves no
 // trace; what stands in all of them is ground and never reported as new.
-func (g *ground) learn(x []byte, now time.Time) bool {
+func (g *ground) learn(x, hue []byte, now time.Time) bool {
 	if len(g.warm) == 0 {
 		g.warmFrom = now
 	}
@@ -97,20 +106,25 @@ func (g *ground) learn(x []byte, now time.Time) bool {
 		g.warm[1] = g.warm[len(g.warm)-1]
 		g.warm = g.warm[:warmMost-1]
 	}
-	g.warm = append(g.warm, slices.Clone(x))
+	g.warm = append(g.warm, slices.Concat(x, hue))
 	if len(g.warm) < warmSamples || now.Sub(g.warmFrom) < warmSpan {
 		return false
 	}
 	g.mean = make([]uint16, g.w*g.h)
 	g.dev = make([]uint8, g.w*g.h)
+	g.hue = make([]byte, len(hue))
 	var v [warmMost]byte
-	for i := range g.mean {
+	for i := range g.warm[0] {
 		for j, plane := range g.warm {
 			v[j] = plane[i]
 		}
 		seen := v[:len(g.warm)]
 		slices.Sort(seen)
 		m := seen[len(seen)/2]
+		if i >= len(x) {
+			g.hue[i-len(x)] = m
+			continue
+		}
 		g.mean[i] = uint16(m) << 8
 		// The sample nearest to the median tells of noise; the farthest may
 		// be something that passed.
@@ -133,7 +147,7 @@ func (g *ground) recall(s *scratch) {
 
 // forget starts a new warm-up.
 func (g *ground) forget() {
-	g.learned, g.warm, g.mean, g.dev, g.gain, g.stirred = false, nil, nil, nil, 1, 0
+	g.learned, g.warm, g.mean, g.dev, g.hue, g.gain, g.stirred = false, nil, nil, nil, nil, 1, 0
 }
 
 // findGain returns by how much brighter the picture is than the ground: the
@@ -269,7 +283,10 @@ func (g *ground) follow(s *scratch, x []byte, dt time.Duration) {
 }
 
 // absorb makes one pixel of the picture ground.
-func (g *ground) absorb(i int, v byte) { g.mean[i], g.dev[i] = uint16(v)<<8, startDev*2 }
+func (g *ground) absorb(s *scratch, i int, v byte) {
+	g.mean[i], g.dev[i] = uint16(v)<<8, startDev*2
+	g.absorbHue(s, i)
+}
 
 // isLight tells whether a blob is the ground itself under other light: a
 // shadow, a beam. Its texture is then still there, under the sensor's noise,

@@ -58,7 +58,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	dt := max(0, now.Sub(w.last))
 	w.last = now
 	if !g.learned {
-		w.fresh = g.learn(x, now)
+		w.fresh = g.learn(x, s.hue.c, now)
 		return nil, nil
 	}
 	light := g.gain // how far the ground lagged behind the last picture
@@ -66,12 +66,13 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	if float64(fore) > stirredShare*float64(len(x)-g.masked.size) {
 		if g.stirred++; g.stirred >= stirredMost {
 			w.relearn()
-			g.learn(x, now)
+			g.learn(x, s.hue.c, now)
 		}
 		return nil, nil
 	}
 	g.stirred = 0
 	light = g.gain / light
+	fore += g.compareHue(s)
 	m := &motion{plane: x}
 	const closing = 9 // pixels at most that closing gaps makes of one
 	if closing*fore >= w.keepPixels() {
@@ -90,6 +91,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	w.remember(m, x, now)
 	w.settle(m, s, x, now)
 	g.follow(s, x, dt)
+	g.followHue(s)
 	return m, nil
 }
 
@@ -118,6 +120,17 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		if !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels) {
 			continue
 		}
+		if g.byHue(s, m.labels, b) { // luma cannot tell light and ghosts from it
+			switch {
+			case b.Area < w.minPixels(): // a cell or two tremble at edges
+			case g.isHueGhost(s, b):
+				m.ghosts = append(m.ghosts, b)
+				w.leave(b, m.labels)
+			default:
+				m.sightings = append(m.sightings, sighting{b, strength, 1})
+			}
+			continue
+		}
 		edge := g.edge(s, x, m.labels, b)
 		switch {
 		case edge < fadedEdge && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
@@ -137,12 +150,16 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 	}
 }
 
-// strength returns the mean difference of some pixels from the ground, over
-// the threshold.
+// strength returns the mean difference of some pixels from the ground, in luma
+// or where that tells nothing in colour, over the threshold.
 func (w *Watch) strength(s *scratch, x []byte, in func(yield func(i int) bool)) float64 {
 	sum, n := 0, 0
 	for i := range in {
-		sum += abs(int(x[i]) - int(s.expect[i]))
+		if s.fore[i] == foreHue {
+			sum += int(s.hueApart[w.ground.hueOf(i)])
+		} else {
+			sum += abs(int(x[i]) - int(s.expect[i]))
+		}
 		n++
 	}
 	return float64(sum) / float64(max(1, n)*w.o.Threshold)
@@ -245,7 +262,7 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 				s.fore[i] = pixelHeld
 				continue
 			}
-			g.absorb(i, x[i])
+			g.absorb(s, i, x[i])
 			s.expect[i], s.fore[i] = x[i], pixelQuiet
 		}
 	}
@@ -257,7 +274,7 @@ func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 		for i := range b.pixels(m.labels, g.w) {
 			switch {
 			case ripe:
-				g.absorb(i, x[i])
+				g.absorb(s, i, x[i])
 				s.expect[i], s.fore[i] = x[i], pixelQuiet
 			case held:
 				s.fore[i] = pixelHeld

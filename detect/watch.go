@@ -439,6 +439,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	stage("scene")
 	told := w.tellRemoved(received)
 	if trusted {
+		s.hue.measure(p, w.ground.w, w.ground.h)
 		seen, err := w.move(s, x.Pix, black, received)
 		stage("motion")
 		if err == nil && seen != nil {
