@@ -351,7 +351,7 @@ func (p *firePlace) judge() float64 {
 		ramp(float64(p.roots)/float64(p.hot), 0.12, 0.28) * p.rooted() * // its foot stays where it is
 		ramp(change, 0.10, 0.18) * ramp(-change, -0.75, -0.55) * // no two looks are alike, nor is it a new thing each time
 		max(ramp(-p.hue(), 0.10, 0.40), ramp(core, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
-		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/24, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
+		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/8, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
 }
 
 // rooted tells whether what burns in every look lies below what flickers; a

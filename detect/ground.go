@@ -79,12 +79,13 @@ type scratch struct {
 	peaks   []byte
 	tallies []tally
 
-	// The picture's colour, that of the ground under the picture's light, by how
+	// The picture's colour, the ground's as learned and under the picture's light, by how
 	// much they differ where they do, and whether that is evidence.
-	hue      hues
-	hueWant  []byte
-	hueApart []byte
-	hued     bool
+	hue        hues
+	hueLearned hues
+	hueWant    []byte
+	hueApart   []byte
+	hued       bool
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}

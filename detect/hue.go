@@ -30,6 +30,7 @@ type hues struct {
 	c     []byte
 	mid   [2]int
 	vivid float64
+	at    []int // columns of the points
 }
 
 // halves are Cb and Cr.
@@ -44,12 +45,16 @@ func (u *hues) measure(p Picture, w, h int) {
 	// at returns where the i-th of two points a cell lies, of so many chroma
 	// samples that are so many pixels of the reduced plane.
 	at := func(i, samples, pixels int) int { return (2*i + 1) * hueCell * samples / (4 * pixels) }
+	u.at = sized(u.at, 2*cw)
+	for i := range u.at {
+		u.at[i] = at(i, pw, w)
+	}
 	for k, plane := range [2]Plane{p.Cb, p.Cr} {
 		out := u.c[k*cw*ch:]
 		for y := range ch {
 			a, b := plane.Row(at(2*y, ph, h)), plane.Row(at(2*y+1, ph, h))
 			for x := range cw {
-				l, r := at(2*x, pw, w), at(2*x+1, pw, w)
+				l, r := u.at[2*x], u.at[2*x+1]
 				out[y*cw+x] = byte((int(a[l]) + int(a[r]) + int(b[l]) + int(b[r]) + 2) / 4)
 			}
 		}
@@ -80,7 +85,8 @@ func (g *ground) expectHue(s *scratch) bool {
 		g.hue = slices.Clone(s.hue.c)
 		return false
 	}
-	learned := hues{c: g.hue}
+	learned := &s.hueLearned
+	learned.c = g.hue
 	learned.weigh()
 	fade := 1.0
 	switch {
@@ -218,17 +224,18 @@ func (g *ground) followHue(s *scratch) {
 		return
 	}
 	cw, ch := hueSize(g.w, g.h)
-	learned := hues{c: g.hue}
-	learned.weigh()
-	for i := range cw * ch {
-		middle := (i/cw*hueCell+hueCell/2)*g.w + i%cw*hueCell + hueCell/2
-		for k := range 2 {
-			at := k*cw*ch + i
-			by := int(s.hue.c[at]) - int(g.hue[at])
-			if s.fore[middle] == pixelHeld {
-				by = s.hue.mid[k] - learned.mid[k]
+	for k := range 2 {
+		whole := sign(s.hue.mid[k] - s.hueLearned.mid[k])
+		for y := range ch {
+			fore := s.fore[(y*hueCell+hueCell/2)*g.w:][:g.w]
+			now, learned := s.hue.c[(k*ch+y)*cw:][:cw], g.hue[(k*ch+y)*cw:][:cw]
+			for x, v := range learned {
+				by := sign(int(now[x]) - int(v))
+				if fore[x*hueCell+hueCell/2] == pixelHeld {
+					by = whole
+				}
+				learned[x] = byte(max(0, min(int(v)+by, 255)))
 			}
-			g.hue[at] = byte(max(0, min(int(g.hue[at])+sign(by), 255)))
 		}
 	}
 }
