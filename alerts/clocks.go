@@ -158,7 +158,7 @@ func (r *clockRun) work(ctx context.Context) (time.Duration, error) {
 	if err != nil || next.IsZero() {
 		return clockRest, err
 	}
-	return min(max(next.Sub(now), 0), clockRest), nil
+	return min(max(next.Sub(now), soon), clockRest), nil
 }
 
 // mark keeps the steady clock in the record: now and then, and at once when

@@ -273,7 +273,7 @@ func (c *coverage) run(ctx context.Context) {
 func (c *coverage) wait(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return min(max(minuteAt(c.next+1).Add(settle).Sub(now), 0), tick)
+	return min(max(minuteAt(c.next+1).Add(settle).Sub(now), atOnce), tick)
 }
 
 // closeUntil closes what can be closed at a moment.

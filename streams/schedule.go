@@ -237,7 +237,7 @@ func (s *schedule) untilLater(now time.Time, wait time.Duration) time.Duration {
 	if s.later.Len() == 0 {
 		return wait
 	}
-	d := max(s.later.first().turn.at.Sub(now), 0)
+	d := max(s.later.first().turn.at.Sub(now), atOnce)
 	if wait < 0 {
 		return d
 	}

@@ -82,9 +82,7 @@ func (c *city) Open(ctx context.Context, t streams.Target, r streams.Receiver) (
 		c.inOpen--
 		c.mu.Unlock()
 	}()
-	select {
-	case <-time.After(hand):
-	case <-ctx.Done():
+	if !pause(ctx, hand) {
 		return nil, ctx.Err()
 	}
 	if play == nil {
@@ -189,6 +187,9 @@ func refuse(r streams.Reason) script {
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 { // no timer may be due at once: see atOnce
+		return ctx.Err() == nil
+	}
 	select {
 	case <-time.After(d):
 		return true

@@ -246,7 +246,8 @@ func (v *visit) outcome(err error) error {
 
 // atOnce is the shortest wait that is one. A timer that is due when it is set
 // runs in its setter's place in a synctest bubble, and the race detector of
-// Go 1.26 crashes when two setters do so at once (they share one context).
+// Go 1.26 crashes when that happens beside another timer of the bubble (they
+// share one context).
 const atOnce = 1
 
 // nudge makes the watch look at once. It may be called from a callback.
@@ -269,7 +270,7 @@ func (v *visit) look(s Session) {
 	next, cause := v.judge(now)
 	if cause == nil {
 		if t := v.watch.Load(); t != nil {
-			t.Reset(next)
+			t.Reset(max(next, atOnce))
 		}
 		if v.enough.Load() {
 			v.nudge() // it came between the look and the reset

@@ -115,7 +115,7 @@ func (q *Queue) Ask(ctx context.Context, r Request) ([]detect.Detection, error) 
 	q.add(w)
 	var late <-chan time.Time
 	if !r.Deadline.IsZero() {
-		t := time.NewTimer(r.Deadline.Sub(q.o.Now()))
+		t := time.NewTimer(max(r.Deadline.Sub(q.o.Now()), 1))
 		defer t.Stop()
 		late = t.C
 	}
