@@ -311,7 +311,7 @@ func (s *Server) wheel(ctx context.Context, start time.Time, w, wheels int) {
 		turns[(i/wheels*7)%slots] = append(turns[(i/wheels*7)%slots], c)
 	}
 	var pad scratch
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	late := false
 	for tick := int64(0); ; tick++ {
