@@ -88,12 +88,12 @@ const (
 	jitter = 0.1
 	// maxAfter bounds what a receiver may ask for by Retry-After.
 	maxAfter = 24 * time.Hour
+	// soon is the shortest pause that is one: a timer that is due when it is set
+	// upsets the race detector of Go 1.26 in a synctest bubble.
+	soon = 1
 	// idle is how long a queue sleeps when nothing waits: a commit wakes it.
 	// recheck is how long it sleeps at most while something does: a clock that
 	// is set forward makes notices due.
-	// soon is the shortest pause that is one: a timer that is due when it is set
-	// upsets the race detector of Go 1.26 in a synctest bubble.
-	soon    = 1
 	idle    = time.Hour
 	recheck = 10 * time.Minute
 	// fetch is how many notices are read from the record at a time.

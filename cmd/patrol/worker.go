@@ -39,11 +39,10 @@ func newWorker() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if finder, err = openFinder(ctx, &o, backend, objects, objectShare, 0); err != nil {
+				if finder, err = openFinder(ctx, &o, backend, objects, forObjects); err != nil {
 					return err
 				}
-				// A witness is asked how sure it is, however little.
-				if witness, err = openFinder(ctx, &o, backend, fire, witnessShare, math.SmallestNonzeroFloat32); err != nil {
+				if witness, err = openFinder(ctx, &o, backend, fire, forWitness); err != nil {
 					return err
 				}
 			}
@@ -61,11 +60,22 @@ func newWorker() *cobra.Command {
 	return cmd
 }
 
-// How much of a worker's time models may take: the patrol goes on whatever
-// happens in front of the cameras.
-const (
-	objectShare  = 0.5
-	witnessShare = 0.1
+// asking is how a model is asked.
+type asking struct {
+	// share is how much of a worker's time it may take: the patrol goes on
+	// whatever happens in front of the cameras.
+	share float64
+	// score is from where on what it sees counts; 0 means its manifest's.
+	score float64
+	// patience is how long a look may wait to begin. Both together leave a
+	// sample time within detect.timeout.
+	patience time.Duration
+}
+
+var (
+	forObjects = asking{share: 0.5, patience: time.Second}
+	// A witness is asked how sure it is, however little.
+	forWitness = asking{share: 0.1, score: math.SmallestNonzeroFloat32, patience: 200 * time.Millisecond}
 )
 
 func noFinder(detect.Config) detect.Finder { return nil }
@@ -84,7 +94,7 @@ func openBackend(library string) (model.Backend, error) {
 
 // openFinder returns each camera's way to a model, which counts what it is
 // asked in o. No file finds nothing.
-func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backend, file string, share, score float64) (func(detect.Config) detect.Finder, error) {
+func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backend, file string, how asking) (func(detect.Config) detect.Finder, error) {
 	if file == "" {
 		return noFinder, nil
 	}
@@ -96,11 +106,11 @@ func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backe
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	d, err := model.New(model.Options{Manifest: f.Manifest, Session: session, Score: score})
+	d, err := model.New(model.Options{Manifest: f.Manifest, Session: session, Score: how.score})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	queue, err := model.NewQueue(model.QueueOptions{Detector: d, Share: share})
+	queue, err := model.NewQueue(model.QueueOptions{Detector: d, Share: how.share})
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +124,6 @@ func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backe
 		return c
 	}
 	return func(c detect.Config) detect.Finder {
-		return model.Finder{Queue: queue, Side: d.Side(), Tier: c.Tier, Patience: time.Second}
+		return model.Finder{Queue: queue, Side: d.Side(), Tier: c.Tier, Patience: how.patience}
 	}, nil
 }
