@@ -3,8 +3,7 @@ package detect
 import "encoding/binary"
 
 // Eight pixels at a time: a uint64 holds eight bytes that are compared and
-// subtracted each for itself. The look at a reduced plane spends a third of
-// the time with it.
+// subtracted each for itself. A look at a reduced plane is mostly this.
 
 const (
 	tops = 0x8080808080808080 // the highest bit of each byte
@@ -13,17 +12,52 @@ const (
 
 func load8(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }
 
+// from8 returns the eight bytes from p[i] on, zeros where p has none.
+func from8(p []byte, i int) uint64 {
+	if i+8 <= len(p) {
+		return load8(p[i:])
+	}
+	var b [8]byte
+	copy(b[:], p[i:])
+	return load8(b[:])
+}
+
+// put8 writes v from p[i] on, as far as p goes.
+func put8(p []byte, i int, v uint64) {
+	if i+8 <= len(p) {
+		binary.LittleEndian.PutUint64(p[i:], v)
+		return
+	}
+	for ; i < len(p); i, v = i+1, v>>8 {
+		p[i] = byte(v)
+	}
+}
+
 // spread returns eight times the same byte.
 func spread(b byte) uint64 { return uint64(b) * 0x0101010101010101 }
 
 // max8 takes the greater of each two bytes. Then a ^ b ^ max8(a, b) is the
 // lesser one.
-func max8(a, b uint64) uint64 {
+func max8(a, b uint64) uint64 { return b ^ (a^b)&full(notLess8(a, b)) }
+
+// min8 takes the lesser of each two bytes.
+func min8(a, b uint64) uint64 { return a ^ (a^b)&full(notLess8(a, b)) }
+
+// notLess8 sets the highest bit of each byte of a that is not less than b's.
+func notLess8(a, b uint64) uint64 {
 	// The highest bit of a byte of t tells whether the rest of a's is not less
 	// than the rest of b's; nothing is borrowed from the next byte.
 	t := (a | tops) - (b &^ tops)
-	least := (a&^b | ^(a^b)&t) & tops
-	return b ^ (a^b)&(least|(least-least>>7))
+	return (a&^b | ^(a^b)&t) & tops
+}
+
+// full spreads the highest bit of each byte over all of it, given those alone.
+func full(highest uint64) uint64 { return highest | (highest - highest>>7) }
+
+// sort8 orders each two bytes.
+func sort8(a, b uint64) (less, more uint64) {
+	d := (a ^ b) & full(notLess8(a, b))
+	return a ^ d, b ^ d
 }
 
 // apart8 returns the sum of the differences of each two bytes.

@@ -111,26 +111,28 @@ func (g *ground) learn(x, hue []byte, now time.Time) bool {
 	if len(g.warm) < warmSamples || now.Sub(g.warmFrom) < warmSpan {
 		return false
 	}
-	g.mean = make([]uint16, g.w*g.h)
-	g.dev = make([]uint8, g.w*g.h)
-	g.hue = make([]byte, len(hue))
-	var v [warmMost]byte
-	for i := range g.warm[0] {
+	size := len(x)
+	both, near := make([]byte, size+len(hue)), make([]byte, size)
+	var sorted [warmMost]uint64
+	seen := sorted[:len(g.warm)]
+	middle := len(seen) / 2
+	for i := 0; i < len(both); i += 8 {
 		for j, plane := range g.warm {
-			v[j] = plane[i]
+			v := from8(plane, i)
+			for k := range j {
+				seen[k], v = sort8(seen[k], v)
+			}
+			seen[j] = v
 		}
-		seen := v[:len(g.warm)]
-		slices.Sort(seen)
-		m := seen[len(seen)/2]
-		if i >= len(x) {
-			g.hue[i-len(x)] = m
-			continue
-		}
-		g.mean[i] = uint16(m) << 8
+		put8(both, i, seen[middle])
 		// The sample nearest to the median tells of noise; the farthest may
 		// be something that passed.
-		near := min(m-seen[len(seen)/2-1], seen[len(seen)/2+1]-m)
-		g.dev[i] = uint8(min(startDev+2*int(near), maxDev))
+		put8(near, i, min8(seen[middle]-seen[middle-1], seen[middle+1]-seen[middle]))
+	}
+	g.mean, g.dev, g.hue = make([]uint16, size), near, slices.Clone(both[size:])
+	for i, m := range both[:size] {
+		g.mean[i] = uint16(m) << 8
+		g.dev[i] = uint8(min(startDev+2*int(near[i]), maxDev))
 	}
 	g.learned, g.since, g.warm, g.gain, g.stirred = true, now, nil, 1, 0
 	return true

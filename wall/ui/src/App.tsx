@@ -1,7 +1,5 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { Link, Route, Switch, useLocation } from 'wouter'
-import { path, post } from './api/client'
 import { CamerasPage } from './cameras/CamerasPage'
 import { ReportPage } from './desk/ReportPage'
 import { ShiftPage } from './desk/ShiftPage'
@@ -13,7 +11,7 @@ import { WallPage } from './leads/WallPage'
 import { useLive, useNow } from './live/hooks'
 import { tested } from './live/store'
 import { DepartmentPage } from './orders/DepartmentPage'
-import { useMay, useMe } from './session'
+import { useLeave, useMay, useMe } from './session'
 import { useSpanWords } from './ui/Age'
 import { Lamp, Logo } from './ui/Icons'
 import { LanguageSwitch, ThemeSwitch } from './ui/Switches'
@@ -64,18 +62,11 @@ function Bar({ desk }: { desk?: { raised: number; onHelp: () => void } }) {
   const { t, role } = useWords()
   const me = useMe()
   const live = useLive()
-  const client = useQueryClient()
+  const leave = useLeave()
   const [at] = useLocation()
   const here = ['/cameras', '/shift', '/report'].find((p) => at.startsWith(p)) ?? '/'
   const page = (p: string) => here === p ? 'page' : undefined
 
-  async function leave() {
-    try {
-      await post(path(['logout']))
-    } finally {
-      client.setQueryData(['me'], null) // Session forgets the rest
-    }
-  }
   return (
     <header className="bar">
       <Link href="/" className="brand"><Logo /><b>{t('product')}</b><span className="muted">{me.site.name}</span></Link>
@@ -95,7 +86,7 @@ function Bar({ desk }: { desk?: { raised: number; onHelp: () => void } }) {
         <ThemeSwitch />
         {desk && <button type="button" className="quiet" onClick={desk.onHelp}>{t('help.open')}<kbd>?</kbd></button>}
         <span className="who">{me.user.name} <span className="muted">{role(me.user.role)}</span></span>
-        <button type="button" className="quiet" onClick={() => void leave()}>{t('logout')}</button>
+        <button type="button" className="quiet" onClick={leave}>{t('logout')}</button>
       </div>
     </header>
   )

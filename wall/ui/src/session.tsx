@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { createContext, useContext, useEffect, useRef, type ReactNode } from 'react'
-import { get, onSignedOut, path, Problem } from './api/client'
+import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from 'react'
+import { get, onSignedOut, path, post, Problem } from './api/client'
 import type { Action, Me } from './api/types'
 import { connect } from './live/connect'
 import { setGatewayClock } from './live/hooks'
@@ -9,14 +9,19 @@ import { watchUpgrade, type Upgrade } from './live/upgrade'
 import { Login } from './Login'
 import { Waiting } from './Waiting'
 
-const Context = createContext<Me | null>(null)
+const Context = createContext<{ me: Me; leave: () => void } | null>(null)
+
+function useSession() {
+  const session = useContext(Context)
+  if (!session) throw new Error('outside a session')
+  return session
+}
 
 /** useMe is who is logged in and what site this is; only inside Session. */
-export function useMe(): Me {
-  const me = useContext(Context)
-  if (!me) throw new Error('useMe outside a session')
-  return me
-}
+export const useMe = (): Me => useSession().me
+
+/** useLeave ends the session. */
+export const useLeave = () => useSession().leave
 
 /** useMay tells whether this person's role may do something; the gateway decides again. */
 export const useMay = (a: Action) => useMe().user.may.includes(a)
@@ -66,6 +71,19 @@ export function Session({ children }: { children: ReactNode }) {
     })
   }, [client, name, reads])
 
+  // Who leaves asks for nothing more: the page goes before the session does.
+  const [leaving, setLeaving] = useState(false)
+  useEffect(() => {
+    if (!leaving) return
+    void client.cancelQueries()
+      .then(() => post(path(['logout'])))
+      .catch(() => {})
+      .finally(() => {
+        client.setQueryData(['me'], null)
+        setLeaving(false)
+      })
+  }, [client, leaving])
+
   const signedOut = me === null
   // What a person has seen goes with them, once no page is left that would ask for it again.
   useEffect(() => {
@@ -79,7 +97,8 @@ export function Session({ children }: { children: ReactNode }) {
     return u.stop
   }, [signedOut])
 
-  if (me === undefined) return <Waiting failed={q.failureCount > 0} />
+  if (leaving) return <Waiting what="leaving" />
+  if (me === undefined) return <Waiting what={q.failureCount > 0 ? 'failed' : 'first'} />
   if (me === null) return <Login onDone={() => void q.refetch()} />
-  return <Context value={me}>{children}</Context>
+  return <Context value={{ me, leave: () => setLeaving(true) }}>{children}</Context>
 }
