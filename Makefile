@@ -45,7 +45,7 @@ $(tools)/golangci-lint: deploy/tools/go.mod deploy/tools/go.sum | setup
 test: setup ui ## Run every test
 	cd wall/ui && npm run --silent lint && npm test --silent
 	go test -race -timeout 40m $$(go list ./... | grep -v /cmd/patrol$$)
-	go test -timeout 15m -run '^Test(Stir|HealthOfDegradedClips$$|FireOnClips$$)' ./streams/rtsp ./detect
+	go test -timeout 15m -run '^Test(Stir|HealthOfDegradedClips$$|FireOnClips$$|GlanceIsJudgedAlike$$)' ./streams/rtsp ./detect
 	go test -race -timeout 15m ./cmd/patrol
 
 bench: build ## Run the benchmarks, and patrol 100 simulated cameras beside the usual ways

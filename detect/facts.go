@@ -206,7 +206,7 @@ func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
 	}
 	s := f.look(p, now)
 	if w.o.Witness != nil && s.doubtful() {
-		if said, looked := w.o.Witness.Find(p, nil); looked {
+		if said, looked := find(w.o.Witness, p, nil); looked {
 			s = s.withWitness(sureOf(said, "fire"))
 		}
 	}
@@ -331,7 +331,7 @@ func (w *Watch) ask(m *motion, p Picture, now time.Time) {
 	if len(near) == 0 {
 		return
 	}
-	if m.detections, m.looked = w.o.Objects.Find(p, near); !m.looked {
+	if m.detections, m.looked = find(w.o.Objects, p, near); !m.looked {
 		return
 	}
 	for i := range w.things {
@@ -345,6 +345,15 @@ func (w *Watch) ask(m *motion, p Picture, now time.Time) {
 		w.fresh = false
 		w.recognize(m, now)
 	}
+}
+
+// find asks a model about the clear picture.
+func find(by Finder, p Picture, near []Box) (found []Detection, looked bool) {
+	c, err := p.Clear()
+	if err != nil {
+		return nil, false
+	}
+	return by.Find(c, near)
 }
 
 // known is what a model has seen in a thing that a blob is.

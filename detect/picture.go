@@ -36,6 +36,9 @@ type Picture struct {
 	// Unwatched: nobody looks at the camera, so that its picture is made only
 	// as evidence.
 	Unwatched bool
+	// Clear returns the same picture as an eye should see it, in planes that
+	// live as long as these; nil where this one is clear.
+	Clear func() (Picture, error)
 }
 
 // Limits of a picture's width and height, in pixels.
@@ -68,6 +71,9 @@ type Decoder interface {
 	// the picture with an error: half a picture is not evidence. No pixel of
 	// an earlier picture ever shows.
 	Decode(u streams.Unit) (Picture, error)
+	// Glance is Decode for less, of a picture that is good enough to be judged;
+	// it comes with Clear.
+	Glance(u streams.Unit) (Picture, error)
 	Close()
 }
 

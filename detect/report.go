@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"videopatrol/inventory"
@@ -185,8 +186,33 @@ func (w *Watch) Still(p Picture) ([]byte, error) {
 	return w.jpeg(p)
 }
 
+// clearly returns what gives the clear picture once, masked; p is masked already.
+func (w *Watch) clearly(p Picture) func() (Picture, error) {
+	if p.Clear == nil {
+		return func() (Picture, error) { return p, nil }
+	}
+	return sync.OnceValues(func() (Picture, error) {
+		c, err := p.Clear()
+		if err == nil {
+			err = c.Check()
+		}
+		if err != nil {
+			return Picture{}, fmt.Errorf("its clear picture: %w", err)
+		}
+		blacken(c, w.config.Masks)
+		return c, nil
+	})
+}
+
 func (w *Watch) jpeg(p Picture) ([]byte, error) {
-	b, err := w.o.Imaging.JPEG(p, w.o.StillWidth)
+	var err error
+	if p.Clear != nil {
+		p, err = p.Clear()
+	}
+	var b []byte
+	if err == nil {
+		b, err = w.o.Imaging.JPEG(p, w.o.StillWidth)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("camera %q: still: %w", w.config.Camera, err)
 	}

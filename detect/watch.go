@@ -416,6 +416,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 		r.Stages[name], begin = now.Sub(begin).Seconds(), now
 	}
 	blacken(p, w.config.Masks)
+	p.Clear = w.clearly(p)
 	if p.Y.Width != w.width || p.Y.Height != w.height {
 		w.resize(p.Y.Width, p.Y.Height)
 	}

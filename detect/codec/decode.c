@@ -68,8 +68,9 @@ AVCodecContext *patrol_open(const char *name, int max_side) {
 
 void patrol_close(AVCodecContext *c) { avcodec_free_context(&c); }
 
-int patrol_decode(AVCodecContext *c, AVPacket *p, AVFrame *f, AVFrame *spare, uint8_t *data, int size) {
+int patrol_decode(AVCodecContext *c, AVPacket *p, AVFrame *f, AVFrame *spare, uint8_t *data, int size, int filtered) {
   av_frame_unref(f);
+  c->skip_loop_filter = filtered ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
   p->data = data;
   p->size = size;
   p->flags = AV_PKT_FLAG_KEY;

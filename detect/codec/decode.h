@@ -33,8 +33,9 @@ AVCodecContext *patrol_open(const char *name, int max_side);
 void patrol_close(AVCodecContext *c);
 
 // patrol_decode decodes one unit of size bytes, which AV_INPUT_BUFFER_PADDING_SIZE
-// zero bytes follow, into f. It leaves the decoder flushed.
-int patrol_decode(AVCodecContext *c, AVPacket *p, AVFrame *f, AVFrame *spare, uint8_t *data, int size);
+// zero bytes follow, into f, with the in-loop filters or without. It leaves the
+// decoder flushed.
+int patrol_decode(AVCodecContext *c, AVPacket *p, AVFrame *f, AVFrame *spare, uint8_t *data, int size, int filtered);
 
 void patrol_describe(const AVFrame *f, patrol_picture *p);
 int patrol_error(int code, char *text, int size);

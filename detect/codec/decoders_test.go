@@ -110,6 +110,48 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// A glance is the picture without the filters, and clears up to the bit.
+func TestGlance(t *testing.T) {
+	for _, c := range []streams.Codec{streams.CodecH264, streams.CodecH265, streams.CodecJPEG} {
+		t.Run(string(c), func(t *testing.T) {
+			u := encode(t, c, "352x288", 90)
+			d := newDecoders(t, codec.Options{})
+			p, err := d.Decode(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := luma(p)
+			if p, err = d.Glance(u); err != nil || !within(p, 90) {
+				t.Fatalf("%v", err)
+			}
+			seen := luma(p)
+			if c == streams.CodecJPEG {
+				if p.Clear != nil || !bytes.Equal(seen, want) {
+					t.Error("a JPEG has no such filters")
+				}
+				return
+			}
+			if bytes.Equal(seen, want) {
+				t.Error("it was filtered")
+			}
+			eye, err := p.Clear()
+			if err != nil || !bytes.Equal(luma(eye), want) {
+				t.Errorf("it does not clear up: %v", err)
+			}
+			if !bytes.Equal(luma(p), seen) {
+				t.Error("the glance is gone when it clears up")
+			}
+		})
+	}
+}
+
+// eachWay runs a test for both ways to decode.
+func eachWay(t *testing.T, test func(t *testing.T, decode func(d *codec.Decoders, u streams.Unit) (detect.Picture, error))) {
+	t.Helper()
+	t.Run("decode", func(t *testing.T) { test(t, (*codec.Decoders).Decode) })
+	t.Run("glance", func(t *testing.T) { test(t, (*codec.Decoders).Glance) })
+}
+
 func TestBFramesHoldNothingBack(t *testing.T) {
 	u := encode(t, streams.CodecH264, "352x288", 90, "-bf", "3", "-refs", "4")
 	d := newDecoders(t, codec.Options{})
@@ -133,27 +175,30 @@ func TestNoPixelOfAnotherCamera(t *testing.T) {
 			if c == streams.CodecH264 && !bytes.Equal(dark.Params[0], bright.Params[0]) {
 				t.Fatal("the two cameras do not share a decoder")
 			}
-			d := newDecoders(t, codec.Options{})
-			refused, shown := 0, 0
-			for i, damaged := range damage(dark) {
-				p, err := d.Decode(bright)
-				if err != nil || !within(p, 200) {
-					t.Fatalf("after damage %d the sound camera: %v", i, err)
+			eachWay(t, func(t *testing.T, decode func(*codec.Decoders, streams.Unit) (detect.Picture, error)) {
+				t.Helper()
+				d := newDecoders(t, codec.Options{})
+				refused, shown := 0, 0
+				for i, damaged := range damage(dark) {
+					p, err := decode(d, bright)
+					if err != nil || !within(p, 200) {
+						t.Fatalf("after damage %d the sound camera: %v", i, err)
+					}
+					neighbour := luma(p)
+					switch p, err := decode(d, damaged); {
+					case err != nil:
+						refused++
+					case foreign(p, neighbour):
+						t.Fatalf("damage %d shows the neighbour's pixels", i)
+					default:
+						shown++
+					}
 				}
-				neighbour := luma(p)
-				switch p, err := d.Decode(damaged); {
-				case err != nil:
-					refused++
-				case foreign(p, neighbour):
-					t.Fatalf("damage %d shows the neighbour's pixels", i)
-				default:
-					shown++
+				t.Logf("%d refused, %d shown", refused, shown)
+				if refused == 0 {
+					t.Fatal("no damage was refused")
 				}
-			}
-			t.Logf("%d refused, %d shown", refused, shown)
-			if refused == 0 {
-				t.Fatal("no damage was refused")
-			}
+			})
 		})
 	}
 }
@@ -223,17 +268,20 @@ func TestMissingSliceIsRefused(t *testing.T) {
 			if len(u.NALUs) < 4 {
 				t.Fatalf("%d slices", len(u.NALUs))
 			}
-			d := newDecoders(t, codec.Options{})
-			for i := range u.NALUs {
-				cut := u
-				cut.NALUs = append(append([][]byte{}, u.NALUs[:i]...), u.NALUs[i+1:]...)
-				if _, err := d.Decode(cut); !errors.Is(err, codec.ErrDamaged) {
-					t.Errorf("without slice %d: %v", i, err)
+			eachWay(t, func(t *testing.T, decode func(*codec.Decoders, streams.Unit) (detect.Picture, error)) {
+				t.Helper()
+				d := newDecoders(t, codec.Options{})
+				for i := range u.NALUs {
+					cut := u
+					cut.NALUs = append(append([][]byte{}, u.NALUs[:i]...), u.NALUs[i+1:]...)
+					if _, err := decode(d, cut); !errors.Is(err, codec.ErrDamaged) {
+						t.Errorf("without slice %d: %v", i, err)
+					}
 				}
-			}
-			if _, err := d.Decode(u); err != nil {
-				t.Fatalf("the whole unit afterwards: %v", err)
-			}
+				if _, err := decode(d, u); err != nil {
+					t.Fatalf("the whole unit afterwards: %v", err)
+				}
+			})
 		})
 	}
 }
@@ -294,8 +342,17 @@ func FuzzDecode(f *testing.F) {
 		if len(params) > 0 {
 			u.Params = bytes.Split(params, []byte{0, 0, 0, 1})
 		}
-		p, err := d.Decode(u)
+		p, err := d.Glance(u)
 		if err != nil {
+			return
+		}
+		if err := p.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if p.Clear == nil {
+			return
+		}
+		if p, err = p.Clear(); err != nil {
 			return
 		}
 		if err := p.Check(); err != nil {
@@ -311,7 +368,7 @@ func BenchmarkDecode(b *testing.B) {
 			d := newDecoders(b, codec.Options{})
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.Decode(u); err != nil {
+				if _, err := d.Glance(u); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -149,6 +149,8 @@ type decoder struct{}
 
 func (decoder) Close() {}
 
+func (d decoder) Glance(u streams.Unit) (detect.Picture, error) { return d.Decode(u) }
+
 func (decoder) Decode(u streams.Unit) (detect.Picture, error) {
 	word, rest, _ := strings.Cut(string(u.NALUs[0]), " ")
 	switch word {

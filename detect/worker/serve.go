@@ -271,7 +271,7 @@ func (s *server) watch(q *request, a *answer) (*watch, error) {
 // means that the watch failed.
 func (s *server) see(w *watch, q *request) (detect.Result, error) {
 	start := time.Now()
-	p, err := s.o.Decoder.Decode(q.unit)
+	p, err := s.o.Decoder.Glance(q.unit)
 	if err != nil {
 		return detect.Result{Undecodable: shorten(err.Error())}, nil
 	}

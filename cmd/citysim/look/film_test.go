@@ -112,7 +112,7 @@ func shoot(t *testing.T, library *play.Library, seed uint64, index, gap int) fil
 		t.Fatal(err)
 	}
 	f := film{camera: laid.Cameras[index], scene: scene.New(kind, look), truth: overlays()}
-	var stuck []byte
+	var stuck *play.KeyUnit
 	for n := 0; ; n++ {
 		k := projector.Next()
 		if k.At.After(at(filmLength)) {
@@ -127,18 +127,18 @@ func shoot(t *testing.T, library *play.Library, seed uint64, index, gap int) fil
 		switch kind {
 		case play.Frozen:
 			if stuck == nil {
-				stuck = k.Unit
+				stuck = &k
 			}
-			k.Unit = stuck
+			k.GOP, k.PPS = stuck.GOP, stuck.PPS
 		case play.Covered, play.Dark:
 			k.GOP = takes[scene.Take(kind)][n%3]
-			if k.Unit, err = k.GOP.Vary(n); err != nil {
+			if k.PPS, err = k.GOP.Vary(n); err != nil {
 				t.Fatal(err)
 			}
 		default:
 		}
 		f.shots = append(f.shots, shot{k.At, streams.Unit{
-			Codec: streams.CodecH264, Params: [][]byte{k.GOP.SPS, k.GOP.PPS}, NALUs: [][]byte{k.Unit},
+			Codec: streams.CodecH264, Params: [][]byte{k.GOP.SPS, k.PPS}, NALUs: [][]byte{k.GOP.Units[0]},
 		}})
 	}
 	for _, e := range ledger.Entries() {
@@ -259,7 +259,7 @@ func watchFilm(t *testing.T, f film, o patrol, decoder detect.Decoder, imaging d
 		}
 		due = due.Add((now.Sub(due)/o.interval + 1) * o.interval)
 		p.befall(t, now)
-		picture, err := decoder.Decode(s.unit)
+		picture, err := decoder.Glance(s.unit)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,11 +97,9 @@ func (c *camera) next(now time.Time) *happening {
 	return h
 }
 
-// scratch is what a wheel makes the packets of its cameras in.
-type scratch struct{ packets, unit []byte }
-
-// tick sends frame n, counted from the start.
-func (c *camera) tick(n int64, now time.Time, s *scratch) {
+// tick sends frame n, counted from the start. A wheel makes the packets of all
+// its cameras in one scratch.
+func (c *camera) tick(n int64, now time.Time, scratch *[]byte) {
 	frame := int((n + c.offset) % scene.GOPFrames)
 	if frame != 0 && c.gop != nil && c.keyNow.Load() {
 		// What the rest of the GOP would have shown has happened by now.
@@ -119,20 +117,19 @@ func (c *camera) tick(n int64, now time.Time, s *scratch) {
 		return
 	}
 	stamp := c.stamp + uint32(n*(clockRate/scene.FrameRate)) //nolint:gosec // RTP time wraps
-	c.packets.buf = s.packets
+	c.packets.buf = *scratch
 	c.packets.corrupt = c.fault() == CorruptH264
 	if unit := c.gop.Units[frame]; frame == 0 {
-		s.unit = c.fresh(s.unit[:0])
-		c.packets.unit(stamp, c.gop.SPS, c.gop.PPS, s.unit)
+		c.packets.unit(stamp, c.gop.SPS, c.pps(), unit)
 	} else {
 		c.packets.unit(stamp, unit)
 	}
 	if frame == scene.GOPFrames/2 {
 		c.packets.report(now)
 	}
-	s.packets, c.packets.buf = c.packets.buf, nil
+	*scratch, c.packets.buf = c.packets.buf, nil
 	for _, r := range readers {
-		if !r.send(s.packets) {
+		if !r.send(*scratch) {
 			r.Close() // its reader notices, and takes it off the list
 			c.unread(r)
 		}
@@ -148,15 +145,14 @@ func (c *camera) variant() int {
 	return c.shown
 }
 
-// fresh appends the key unit of the GOP with pixels of its own, unless the
-// camera is frozen. A clip whose stream cannot be varied repeats.
-func (c *camera) fresh(dst []byte) []byte {
-	if c.running == nil || c.running.kind != Frozen {
-		if varied, err := c.gop.AppendVaried(dst, c.shown); err == nil {
-			return varied
-		}
+// pps returns the parameter set under which the key unit of the GOP has pixels
+// of its own, unless the camera is frozen. A clip whose stream cannot be varied
+// repeats.
+func (c *camera) pps() []byte {
+	if varied, err := c.gop.Vary(c.variant()); err == nil {
+		return varied
 	}
-	return append(dst, c.gop.Units[0]...)
+	return c.gop.PPS
 }
 
 // cut chooses the next GOP.

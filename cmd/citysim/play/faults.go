@@ -107,11 +107,11 @@ func (c *camera) film() hostile.Source {
 			if p := c.showing.Load(); p != nil {
 				shown = p
 			}
-			key, err := shown.gop.Vary(n / scene.GOPFrames)
+			pps, err := shown.gop.Vary(n / scene.GOPFrames)
 			if err != nil {
-				key = shown.gop.Units[0] // a clip whose stream cannot be varied repeats
+				pps = shown.gop.PPS // a clip whose stream cannot be varied repeats
 			}
-			return [][]byte{shown.gop.SPS, shown.gop.PPS, key}
+			return [][]byte{shown.gop.SPS, pps, shown.gop.Units[0]}
 		},
 	}
 }

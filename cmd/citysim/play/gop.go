@@ -18,9 +18,9 @@ type GOP struct {
 	// Units are its pictures, one NAL unit each; the first is an IDR picture.
 	Units [][]byte
 
-	once     sync.Once // guards slice and sliceErr
-	slice    slice
-	sliceErr error
+	once      sync.Once // guards varied and variedErr
+	varied    [looks][]byte
+	variedErr error
 
 	still     sync.Mutex
 	stillJPEG []byte

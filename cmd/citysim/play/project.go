@@ -12,15 +12,15 @@ type KeyUnit struct {
 	// At is when it goes out.
 	At  time.Time
 	GOP *GOP
-	// Unit is the GOP's key unit, varied as it is sent.
-	Unit []byte
+	// PPS is the picture parameter set that goes with its key unit; see GOP.Vary.
+	PPS []byte
 }
 
 // Projector plays one camera on made-up time, without connections: as fast as
 // the caller takes its key units. It is not safe for concurrent use.
 type Projector struct {
 	camera  *camera
-	scratch scratch
+	scratch []byte
 	start   time.Time
 	frame   int64
 }
@@ -50,7 +50,7 @@ func (p *Projector) Next() KeyUnit {
 		now := p.start.Add(time.Duration(n) * frameTime)
 		p.camera.tick(n, now, &p.scratch)
 		if (n+p.camera.offset)%scene.GOPFrames == 0 {
-			return KeyUnit{At: now, GOP: p.camera.gop, Unit: p.camera.fresh(nil)}
+			return KeyUnit{At: now, GOP: p.camera.gop, PPS: p.camera.pps()}
 		}
 	}
 }

@@ -96,6 +96,7 @@ func New(o Options) (*Server, error) {
 	for range max(o.Hosts, 1) {
 		s.hosts = append(s.hosts, newHost(s.tally, o.MaxPending, o.Logger))
 	}
+	sharing := map[int]int{}
 	for i, known := range c.Cameras {
 		look := of.Look(i)
 		if o.Media != "" {
@@ -110,9 +111,9 @@ func New(o Options) (*Server, error) {
 			id: known.ID, index: i, zone: known.Zones[0].ID, ledger: o.Ledger, login: inventory.Login{Username: o.Username, Password: o.Password},
 			offset: int64(h >> 32 % scene.GOPFrames), stamp: uint32(h), //nolint:gosec // a hash
 		}
-		if look != i {
-			cam.quiets = int(h >> 40 % 1000) //nolint:gosec // those that share a scene are not in step
-		}
+		const step = 17 // those that share a scene are not in step
+		cam.quiets = step * sharing[look]
+		sharing[look]++
 		s.cameras = append(s.cameras, cam)
 		s.byID[cam.id] = cam
 	}
@@ -310,7 +311,7 @@ func (s *Server) wheel(ctx context.Context, start time.Time, w, wheels int) {
 		c := s.cameras[i]
 		turns[(i/wheels*7)%slots] = append(turns[(i/wheels*7)%slots], c)
 	}
-	var pad scratch
+	var pad []byte
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	late := false

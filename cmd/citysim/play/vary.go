@@ -3,123 +3,118 @@ package play
 import (
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/bits"
+	rbsp "github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 
 	"videopatrol/streams/synth"
 )
 
-// Deblocking offsets that a varied key unit may have, as the slice header has
-// them (7.4.3): so near to none that nobody sees it, and each gives other
-// pixels.
-const (
-	minOffset, maxOffset = -2, 2
-	offsets              = maxOffset - minOffset + 1
-)
+// looks is how many looks a key unit has, each with pixels of its own.
+const looks = 8
 
-// Vary returns the GOP's key unit with pixels of its own for showing n ≥ 0.
+// Vary returns the GOP's picture parameter set for showing n ≥ 0, under which
+// its key unit has pixels of its own.
 //
 // A sensor's noise makes any two pictures of a scene differ. A loop of encoded
 // GOPs repeats to the bit, and whoever looks at the loop's own pace would call
-// it frozen. At the price of a header, each showing gets other deblocking
-// offsets (ITU-T H.264, 7.3.3 and 8.7); they repeat after 25.
-func (g *GOP) Vary(n int) ([]byte, error) { return g.AppendVaried(nil, n) }
-
-// AppendVaried is Vary into memory of the caller's.
-func (g *GOP) AppendVaried(dst []byte, n int) ([]byte, error) {
-	cut, err := g.cut()
-	if err != nil {
-		return dst, err
+// it frozen. So each showing scales the finest of the luma coefficients a
+// little otherwise (ITU-T H.264, 7.3.2.2 and 7.3.2.1.1.1), which nobody sees;
+// they repeat after looks.
+func (g *GOP) Vary(n int) ([]byte, error) {
+	g.once.Do(func() { g.varied, g.variedErr = varyPPS(g.SPS, g.PPS) })
+	if g.variedErr != nil {
+		return nil, g.variedErr
 	}
-	alpha := minOffset + n%offsets
-	beta := minOffset + n/offsets%offsets
-	w := synth.Bits{}
-	for _, bit := range cut.header {
-		w.U(1, uint32(bit))
-	}
-	w.UE(0) // disable_deblocking_filter_idc
-	w.SE(alpha)
-	w.SE(beta)
-	for w.Free() > 0 {
-		w.U(1, 1) // cabac_alignment_one_bit
-	}
-	header := w.Bytes()
-	if header[len(header)-1] == 0 { // zeros may meet across the seam
-		return append(dst, synth.Escape(append(header, h264.EmulationPreventionRemove(cut.data)...))...), nil
-	}
-	return append(append(dst, synth.Escape(header)...), cut.data...), nil
+	return g.varied[n%looks], nil
 }
 
-// slice is a key unit taken apart: the bits before the deblocking fields, one
-// a byte, and the bytes after the header, escaped by themselves.
-type slice struct {
-	header []byte
-	data   []byte
-}
+var errNotVariable = errors.New("the stream is not one that can be varied: want a High profile of 4:2:0 and one slice group, without scaling lists")
 
-var errNotVariable = errors.New("the key unit is not one that can be varied: want progressive CABAC with deblocking control")
-
-// cut takes the key unit apart, once.
-func (g *GOP) cut() (slice, error) {
-	g.once.Do(func() { g.slice, g.sliceErr = cutSlice(g.SPS, g.PPS, g.Units[0]) })
-	return g.slice, g.sliceErr
-}
-
-func cutSlice(spsNAL, ppsNAL, unit []byte) (slice, error) {
+// varyPPS returns a picture parameter set with other scaling lists for each look.
+func varyPPS(spsNAL, ppsNAL []byte) ([looks][]byte, error) {
+	var all [looks][]byte
 	var sps h264.SPS
 	if err := sps.Unmarshal(spsNAL); err != nil {
-		return slice{}, fmt.Errorf("sequence parameter set: %w", err)
+		return all, fmt.Errorf("sequence parameter set: %w", err)
 	}
-	if !variable(ppsNAL) || !sps.FrameMbsOnlyFlag || sps.PicOrderCntType == 1 {
-		return slice{}, errNotVariable
-	}
-	raw := h264.EmulationPreventionRemove(unit)
+	raw := h264.EmulationPreventionRemove(ppsNAL)
 	r := reader{buf: raw, pos: 8}
-	r.ue() // first_mb_in_slice
-	r.ue() // slice_type
 	r.ue() // pic_parameter_set_id
-	r.u(int(sps.Log2MaxFrameNumMinus4) + 4)
-	r.ue() // idr_pic_id
-	if sps.PicOrderCntType == 0 {
-		r.u(int(sps.Log2MaxPicOrderCntLsbMinus4) + 4)
-	}
-	r.u(2) // no_output_of_prior_pics_flag, long_term_reference_flag
-	r.ue() // slice_qp_delta
-	keep := r.pos
-	if idc := r.ue(); idc != 1 {
-		r.ue()
-		r.ue()
-	}
-	if r.err != nil {
-		return slice{}, fmt.Errorf("slice header: %w", r.err)
-	}
-	s := slice{data: synth.Escape(raw[(r.pos+7)/8:])}
-	for i := range keep {
-		s.header = append(s.header, raw[i/8]>>(7-i%8)&1)
-	}
-	return s, nil
-}
-
-// variable tells whether a picture parameter set means CABAC, one slice group
-// and deblocking control, without redundant pictures.
-func variable(pps []byte) bool {
-	r := reader{buf: h264.EmulationPreventionRemove(pps), pos: 8}
-	r.ue()          // pic_parameter_set_id
-	r.ue()          // seq_parameter_set_id
-	cabac := r.u(1) // entropy_coding_mode_flag
-	order := r.u(1) // bottom_field_pic_order_in_frame_present_flag
+	r.ue() // seq_parameter_set_id
+	r.u(2) // entropy_coding_mode_flag, bottom_field_pic_order_in_frame_present_flag
 	groups := r.ue()
 	r.ue() // num_ref_idx_l0_default_active_minus1
 	r.ue() // num_ref_idx_l1_default_active_minus1
 	r.u(3) // weighted_pred_flag, weighted_bipred_idc
 	r.ue() // pic_init_qp_minus26
 	r.ue() // pic_init_qs_minus26
-	r.ue() // chroma_qp_index_offset
-	control := r.u(1)
-	r.u(1) // constrained_intra_pred_flag
-	redundant := r.u(1)
-	return r.err == nil && cabac == 1 && order == 0 && groups == 0 && control == 1 && redundant == 0
+	offset := r.se()
+	r.u(3) // deblocking control, constrained intra prediction, redundant pictures
+	head := r.pos
+	var large, lists uint64
+	if r.pos < trailing(raw) {
+		large = r.u(1) // transform_8x8_mode_flag
+		lists = r.u(1) // pic_scaling_matrix_present_flag
+		offset = r.se()
+	}
+	switch {
+	case r.err != nil:
+		return all, fmt.Errorf("picture parameter set: %w", r.err)
+	case sps.ProfileIdc < 100 || sps.ChromaFormatIdc != 1 || groups != 0 || lists != 0:
+		return all, errNotVariable
+	}
+	for n := range all {
+		w := synth.Bits{}
+		for i := range head {
+			w.U(1, uint32(raw[i/8]>>(7-i%8)&1))
+		}
+		w.U(1, uint32(large))
+		w.U(1, 1) // pic_scaling_matrix_present_flag
+		finest := flat + n - looks/2
+		scalingList(&w, 16, 2, finest) // intra luma; the others are flat,
+		scalingList(&w, 16, 0, flat)
+		w.U(1, 0) // as the one before
+		scalingList(&w, 16, 0, flat)
+		w.U(2, 0)
+		if large != 0 {
+			scalingList(&w, 64, 8, finest)
+			scalingList(&w, 64, 0, flat)
+		}
+		w.SE(offset) // second_chroma_qp_index_offset
+		w.U(1, 1)    // rbsp_stop_one_bit
+		all[n] = synth.Escape(w.Bytes())
+	}
+	return all, nil
+}
+
+const flat = 16 // a scale that leaves a coefficient as it is
+
+// scalingList writes a list whose last few scales are not flat.
+func scalingList(w *synth.Bits, size, last, scale int) {
+	const first = 8 // what the first one is written against
+	w.U(1, 1)       // pic_scaling_list_present_flag
+	before := first
+	for i := range size {
+		next := flat
+		if i >= size-last {
+			next = scale
+		}
+		w.SE(next - before)
+		before = next
+	}
+}
+
+// trailing returns where the stop bit of a parameter set is.
+func trailing(raw []byte) int {
+	for i, b := range slices.Backward(raw) {
+		if b != 0 {
+			return 8*i + 7 - bits.TrailingZeros8(b)
+		}
+	}
+	return 0
 }
 
 // reader reads a bit stream and keeps its first error.
@@ -129,21 +124,24 @@ type reader struct {
 	err error
 }
 
-func (r *reader) u(n int) uint64 {
-	if r.err != nil {
-		return 0
+func (r *reader) u(n int) (v uint64) {
+	if r.err == nil {
+		v, r.err = rbsp.ReadBits(r.buf, &r.pos, n)
 	}
-	var v uint64
-	v, r.err = bits.ReadBits(r.buf, &r.pos, n)
 	return v
 }
 
-// ue reads an Exp-Golomb code; a signed one has as many bits.
-func (r *reader) ue() uint32 {
-	if r.err != nil {
-		return 0
+func (r *reader) ue() (v uint32) {
+	if r.err == nil {
+		v, r.err = rbsp.ReadGolombUnsigned(r.buf, &r.pos)
 	}
-	var v uint32
-	v, r.err = bits.ReadGolombUnsigned(r.buf, &r.pos)
 	return v
+}
+
+func (r *reader) se() int {
+	var v int32
+	if r.err == nil {
+		v, r.err = rbsp.ReadGolombSigned(r.buf, &r.pos)
+	}
+	return int(v)
 }

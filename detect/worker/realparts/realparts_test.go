@@ -63,12 +63,12 @@ type throwing struct{ detect.Decoder }
 
 var fixture = []byte("a sample that OpenCV does not survive")
 
-func (d throwing) Decode(u streams.Unit) (detect.Picture, error) {
+func (d throwing) Glance(u streams.Unit) (detect.Picture, error) {
 	if bytes.Equal(u.NALUs[0], fixture) {
 		empty, out := gocv.NewMat(), gocv.NewMat()
 		gocv.CvtColor(empty, &out, gocv.ColorBGRToGray)
 	}
-	return d.Decoder.Decode(u)
+	return d.Decoder.Glance(u)
 }
 
 type rig struct {
