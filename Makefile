@@ -57,7 +57,7 @@ fuzz-short: setup ## Fuzz every parser for a few seconds
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			go test -run '^$$' -fuzz "^$$f$$" -fuzztime 5s $$p; done; done
 
-proof: build ## Measure ingest, visits, storms, cold starts, faults and leads against their bounds (an hour, on a quiet machine)
+proof: build ## Measure ingest, visits, storms, cold starts, faults and leads against their bounds (an hour and a half, on a quiet machine)
 	bin/patrol bench ingest --mode resident --decode=false --cameras 500,2000
 	bin/patrol bench ingest --mode visit --cameras 500,2000
 	bin/patrol bench visits --cameras 10000 --first-key now

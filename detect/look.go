@@ -251,15 +251,18 @@ func (r *retina) hue(l *look, p Picture) {
 	var us, vs [256]uint16
 	var at [hueSide * hueSide][2]byte
 	n := 0
+	var cx, x [hueSide]int
+	for i := range hueSide {
+		cx[i], x[i] = (2*i+1)*p.Cb.Width/(2*hueSide), (2*i+1)*r.w/(2*hueSide)
+	}
 	for j := range hueSide {
 		cy, y := (2*j+1)*p.Cb.Height/(2*hueSide), (2*j+1)*r.h/(2*hueSide)
 		ub, vb := p.Cb.Row(cy), p.Cr.Row(cy)
 		for i := range hueSide {
-			cx, x := (2*i+1)*p.Cb.Width/(2*hueSide), (2*i+1)*r.w/(2*hueSide)
-			if r.masked.has(y*r.w + x) {
+			if r.masked.has(y*r.w + x[i]) {
 				continue
 			}
-			u, v := ub[cx], vb[cx]
+			u, v := ub[cx[i]], vb[cx[i]]
 			us[u]++
 			vs[v]++
 			at[n] = [2]byte{u, v}

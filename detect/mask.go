@@ -34,8 +34,12 @@ func fill(p Plane, poly inventory.Polygon, sx, sy float64, value byte) {
 	for y := max(int(top*sy)-1, 0); y < min(int(bottom*sy)+1, p.Height); y++ {
 		row := p.Row(y)
 		cover(poly, sx, sy, y, buf[:0], func(from, to int) {
-			for x := max(from, 0); x <= min(to, p.Width-1); x++ {
-				row[x] = value
+			if from, to = max(from, 0), min(to, p.Width-1); from <= to {
+				part := row[from : to+1]
+				part[0] = value
+				for n := 1; n < len(part); n *= 2 {
+					copy(part[n:], part[:n])
+				}
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"videopatrol/inventory"
 )
 
@@ -34,11 +36,15 @@ type visit struct {
 	l       *loop
 	mode    inventory.Mode
 	began   time.Time
-	played  time.Time    // when the session was open; zero before
-	aligned bool         // it began shortly before a key unit on purpose
+	played  time.Time // when the session was open; zero before
+	aligned bool      // it began shortly before a key unit on purpose
+	enough  atomic.Bool
+
+	// Each read touches these: they lie side by side.
 	arrived atomic.Int64 // when the newest bytes came, Unix nanoseconds
 	bytes   atomic.Int64
-	enough  atomic.Bool
+	line    *line
+	total   prometheus.Counter
 
 	firstK time.Time // first and newest key unit of this session; l.mu
 	lastK  time.Time
@@ -81,7 +87,7 @@ func (l *loop) open(ctx context.Context) (Session, *visit, error) {
 		return nil, nil, ctx.Err()
 	}
 	now := time.Now()
-	v := &visit{l: l, began: now, mode: l.begin(now)}
+	v := &visit{l: l, began: now, mode: l.begin(now), line: l.line, total: l.m.metrics.received}
 	if err := l.host.admit(l, now, l.m.o.AuthRest); err != nil {
 		return nil, nil, err
 	}
@@ -389,8 +395,8 @@ func (v *visit) leaveLocked() {
 func (v *visit) received(n int) {
 	v.arrived.Store(time.Now().UnixNano())
 	v.bytes.Add(int64(n))
-	v.l.line.receive(n)
-	v.l.m.metrics.received.Add(float64(n))
+	v.line.receive(n)
+	v.total.Add(float64(n))
 }
 
 func (v *visit) hold(n int) bool {

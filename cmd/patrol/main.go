@@ -25,6 +25,7 @@ const (
 
 func main() {
 	coalesceTimers(os.Args)
+	collectLess(os.Args)
 	os.Exit(Main())
 }
 

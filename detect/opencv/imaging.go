@@ -19,7 +19,7 @@ const jpegQuality = 80
 // Imaging works on pixels by OpenCV. It is not safe for concurrent use.
 type Imaging struct {
 	reducer                          reducer
-	small, smooth                    gocv.Mat
+	small                            gocv.Mat
 	closed, labels, stats, centroids gocv.Mat
 	kernel                           gocv.Mat
 	i420, bgr                        gocv.Mat
@@ -33,7 +33,7 @@ var threads sync.Once
 func New() *Imaging {
 	threads.Do(oneThread)
 	m := &Imaging{
-		small: gocv.NewMat(), smooth: gocv.NewMat(),
+		small:  gocv.NewMat(),
 		closed: gocv.NewMat(), labels: gocv.NewMat(), stats: gocv.NewMat(), centroids: gocv.NewMat(),
 		kernel: gocv.GetStructuringElement(gocv.MorphRect, image.Pt(3, 3)),
 		i420:   gocv.NewMat(), bgr: gocv.NewMat(),
@@ -45,7 +45,7 @@ func New() *Imaging {
 func (m *Imaging) Close() error {
 	var errs []error
 	for _, mat := range []*gocv.Mat{
-		&m.small, &m.smooth, &m.closed, &m.labels, &m.stats, &m.centroids, &m.kernel, &m.i420, &m.bgr,
+		&m.small, &m.closed, &m.labels, &m.stats, &m.centroids, &m.kernel, &m.i420, &m.bgr,
 	} {
 		errs = append(errs, mat.Close())
 	}
@@ -89,23 +89,15 @@ func (m *Imaging) Shrink(p detect.Plane, width, height int) (detect.Plane, error
 		return detect.Plane{}, err
 	}
 	defer done()
-	small := m.small
 	if canReduce(p, width, height) {
-		reduced, reducedDone, err := view(m.reducer.reduce(p, width, height))
-		if err != nil {
-			return detect.Plane{}, err
-		}
-		defer reducedDone()
-		small = reduced
-	} else {
-		gocv.Resize(src, &small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
+		return m.reducer.smooth(m.reducer.reduce(p, width, height)), nil
 	}
-	gocv.GaussianBlur(small, &m.smooth, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)
-	pix, err := m.smooth.DataPtrUint8()
+	gocv.Resize(src, &m.small, image.Pt(width, height), 0, 0, gocv.InterpolationArea)
+	pix, err := m.small.DataPtrUint8()
 	if err != nil {
 		return detect.Plane{}, err
 	}
-	return detect.Plane{Pix: pix, Width: width, Height: height, Stride: width}, nil
+	return m.reducer.smooth(detect.Plane{Pix: pix, Width: width, Height: height, Stride: width}), nil
 }
 
 // Blobs finds the 8-connected components of a mask, closed over 3 × 3 pixels.

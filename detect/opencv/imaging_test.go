@@ -204,3 +204,27 @@ func TestShrinkAsOpenCV(t *testing.T) {
 		}
 	}
 }
+
+// A plane that is not reduced is only smoothed, to the bit as OpenCV does.
+func TestSmoothAsOpenCV(t *testing.T) {
+	m := newImaging(t)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, size := range [][2]int{{156, 127}, {1, 1}, {2, 3}, {33, 1}, {1, 40}, {188, 105}} {
+		w, h := size[0], size[1]
+		pix := make([]byte, w*h)
+		for i := range pix {
+			pix[i] = byte(rng.Uint32())
+		}
+		src, err := gocv.NewMatFromBytes(h, w, gocv.MatTypeCV8U, pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := gocv.NewMat()
+		gocv.GaussianBlur(src, &want, image.Pt(3, 3), 0.6, 0.6, gocv.BorderReplicate)
+		got, err := m.Shrink(detect.Plane{Pix: pix, Width: w, Height: h, Stride: w}, w, h)
+		if err != nil || !bytes.Equal(got.Pix, want.ToBytes()) {
+			t.Errorf("%d × %d: not as OpenCV smooths it, %v", w, h, err)
+		}
+		_, _ = src.Close(), want.Close()
+	}
+}

@@ -82,3 +82,27 @@ void patrol_area(const uint8_t *pix, int sw, int sh, int w, int h, uint16_t *row
     }
   }
 }
+
+enum { SIDE = 43, MIDDLE = 170 }; // 256ths
+
+EVERY_PROCESSOR
+static void smooth_columns(uint16_t *restrict row, const uint8_t *restrict a, const uint8_t *restrict b,
+                           const uint8_t *restrict c, int n) {
+  for (int x = 0; x < n; x++) row[x] = (uint16_t)((a[x] + c[x]) * SIDE + b[x] * MIDDLE);
+}
+
+EVERY_PROCESSOR
+static void smooth_row(uint8_t *restrict out, const uint16_t *restrict row, int n) {
+  for (int x = 0; x < n; x++)
+    out[x] = (uint8_t)((((uint32_t)row[x] + row[x + 2]) * SIDE + (uint32_t)row[x + 1] * MIDDLE + 32768u) >> 16);
+}
+
+void patrol_smooth(const uint8_t *pix, int w, int h, uint16_t *row, uint8_t *out) {
+  for (int y = 0; y < h; y++) {
+    const uint8_t *b = pix + (ptrdiff_t)y * w;
+    smooth_columns(row + 1, y > 0 ? b - w : b, b, y + 1 < h ? b + w : b, w);
+    row[0] = row[1]; // beyond its edges the plane goes on as it is there
+    row[w + 1] = row[w];
+    smooth_row(out + (ptrdiff_t)y * w, row, w);
+  }
+}

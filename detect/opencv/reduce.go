@@ -5,6 +5,8 @@ package opencv
 #cgo nocallback patrol_reduce
 #cgo noescape patrol_area
 #cgo nocallback patrol_area
+#cgo noescape patrol_smooth
+#cgo nocallback patrol_smooth
 #include "reduce.h"
 */
 import "C"
@@ -16,12 +18,13 @@ import (
 	"videopatrol/detect"
 )
 
-// A reducer averages over areas. OpenCV takes several times as long where a
-// side shrinks by no whole number, and this is where all of a picture's luma
-// is read.
+// A reducer averages over areas and smooths. OpenCV takes several times as long
+// for planes so small and where a side shrinks by no whole number, and this is
+// where all of a picture's luma is read.
 type reducer struct {
 	sums, taps    []uint16
 	coarse, small []byte
+	smoothed      []byte
 }
 
 const maxSide = 128 // a sum of as many pixels fits in 16 bits
@@ -51,4 +54,14 @@ func (r *reducer) reduce(p detect.Plane, width, height int) detect.Plane {
 	C.patrol_area((*C.uint8_t)(unsafe.SliceData(r.coarse)), C.int(w), C.int(h), C.int(width), C.int(height),
 		(*C.uint16_t)(unsafe.SliceData(r.sums)), (*C.uint16_t)(unsafe.SliceData(r.taps)), (*C.uint8_t)(unsafe.SliceData(r.small)))
 	return detect.Plane{Pix: r.small, Width: width, Height: height, Stride: width}
+}
+
+// smooth returns a plane without gaps smoothed over 3 × 3 pixels. The next call
+// overwrites it.
+func (r *reducer) smooth(p detect.Plane) detect.Plane {
+	r.sums = slices.Grow(r.sums[:0], p.Width+2)[:p.Width+2]
+	r.smoothed = slices.Grow(r.smoothed[:0], p.Width*p.Height)[:p.Width*p.Height]
+	C.patrol_smooth((*C.uint8_t)(unsafe.SliceData(p.Pix)), C.int(p.Width), C.int(p.Height),
+		(*C.uint16_t)(unsafe.SliceData(r.sums)), (*C.uint8_t)(unsafe.SliceData(r.smoothed)))
+	return detect.Plane{Pix: r.smoothed, Width: p.Width, Height: p.Height, Stride: p.Width}
 }

@@ -71,7 +71,7 @@ type assembler struct {
 func newAssembler(h265 bool, r streams.Receiver) *assembler {
 	a := &assembler{h265: h265, r: r, cameraTime: func(uint32) time.Time { return time.Time{} }}
 	if r.Delta != nil {
-		a.delta = &deltas{reader: newQPReader(h265), stale: true}
+		a.delta = &deltas{reader: qpReader{h265: h265}, stale: true}
 	}
 	return a
 }
@@ -79,16 +79,15 @@ func newAssembler(h265 bool, r streams.Receiver) *assembler {
 // deltas is what is noted of the picture that is coming while it may be one
 // that is no key unit. Of its bytes only the first slice's header is read.
 type deltas struct {
-	reader *qpReader
-	stale  bool // there are newer parameter sets than the reader's
-
 	ts    uint32
 	size  int
 	qp    int
 	slice bool // one of another picture came: qp is valid
 	key   bool // it is a key unit
 	over  bool // it was told: what else comes at its time is left out
-	head  [sliceHead]byte
+	stale bool // there are newer parameter sets than the reader's
+
+	reader qpReader
 }
 
 // sliceHead is how many bytes of a slice are looked at for its header.
@@ -238,9 +237,10 @@ func (a *assembler) noteSlice(k kind, head, b []byte) {
 		d.reader.setParams(a.params[kindSPS], a.params[kindPPS])
 		d.stale = false
 	}
-	n := copy(d.head[:], head)
-	n += copy(d.head[n:], b)
-	qp, ok := d.reader.qp(d.head[:n])
+	var begin [sliceHead]byte
+	n := copy(begin[:], head)
+	n += copy(begin[n:], b)
+	qp, ok := d.reader.qp(begin[:n])
 	if !ok {
 		qp = -1
 	}

@@ -80,6 +80,9 @@ func (r *bitReader) ueMax(limit int) int {
 	return int(v)
 }
 
+// small reads one that must not exceed a limit of at most 255.
+func (r *bitReader) small(limit int) uint8 { return uint8(r.ueMax(limit)) } //nolint:gosec // 0..255
+
 // se reads a signed Exp-Golomb code (9.1.1).
 func (r *bitReader) se() int {
 	v := r.ue()

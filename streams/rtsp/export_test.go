@@ -176,7 +176,7 @@ func (m *mjpeg) Push(p *rtp.Packet, now time.Time) {
 type QPReader = qpReader
 
 // NewQPReader makes one that has no parameter sets yet.
-func NewQPReader(h265 bool) *QPReader { return newQPReader(h265) }
+func NewQPReader(h265 bool) *QPReader { return &qpReader{h265: h265} }
 
 // SetParams hands it parameter sets.
 func (q *qpReader) SetParams(sps, pps [][]byte) { q.setParams(sps, pps) }

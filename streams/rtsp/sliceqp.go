@@ -12,14 +12,17 @@ const maxHeader = 512
 // qpReader reads with which quantisation parameter a slice begins. It keeps of
 // the parameter sets what a slice header's fields depend on, and nothing of the
 // slices. It is not safe for concurrent use.
+//
+// A node reads 15 slices a second of each of thousands of cameras, and none of
+// what that takes is in the processor's cache any more when its turn comes: so
+// all of it is small, and the newest set lies in the reader itself.
 type qpReader struct {
 	h265     bool
-	sps, pps [][]byte // as they were set
-	avc      []avcPPS
+	newest   avcPPS
+	avc      []avcPPS // the newest first
 	hevc     []hevcPPS
+	sps, pps [][]byte // as they were set
 }
-
-func newQPReader(h265 bool) *qpReader { return &qpReader{h265: h265} }
 
 // setParams takes the parameter sets that the slices from now on use, as NAL
 // units without start codes; of two with one id the later counts. It keeps the
@@ -32,7 +35,10 @@ func (q *qpReader) setParams(sps, pps [][]byte) {
 	if q.h265 {
 		q.hevc = hevcSets(sps, pps)
 	} else {
-		q.avc = avcSets(sps, pps)
+		q.avc, q.newest = avcSets(sps, pps), avcPPS{}
+		if len(q.avc) > 0 {
+			q.newest = q.avc[0]
+		}
 	}
 }
 

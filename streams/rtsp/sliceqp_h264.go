@@ -17,13 +17,14 @@ const (
 // avcSPS is what a slice header needs of a sequence parameter set (H.264
 // 7.3.2.1.1).
 type avcSPS struct {
-	id               int
-	depth            int
+	known            bool
+	id               uint8
+	depth            uint8
 	separatePlanes   bool
 	chroma           bool // ChromaArrayType is not 0
-	frameNumBits     int
-	orderType        int
-	orderBits        int
+	frameNumBits     uint8
+	orderType        uint8
+	orderBits        uint8
 	orderAlwaysZero  bool
 	fieldsMayBeCoded bool
 }
@@ -31,14 +32,14 @@ type avcSPS struct {
 // avcPPS is the same of a picture parameter set (7.3.2.2) and its sequence's.
 type avcPPS struct {
 	avcSPS
-	id           int
+	id           uint8
 	cabac        bool
 	bottomOrder  bool
-	refs         [2]int // by list
+	refs         [2]uint8 // by list
 	weighted     bool
-	bipred       int
-	qp           int
+	bipred       uint8
 	redundantCnt bool
+	qp           int32
 }
 
 func avcSets(spsNALUs, ppsNALUs [][]byte) []avcPPS {
@@ -65,7 +66,7 @@ func parseAVCSPS(nalu []byte) (s avcSPS, ok bool) {
 	r := bitReader{b: nalu[1:]}
 	profile := r.u(8)
 	r.u(16) // constraints, level_idc
-	s.id = r.ueMax(31)
+	s.known, s.id = true, r.small(31)
 	format := 1
 	s.depth = 8
 	switch profile {
@@ -73,7 +74,7 @@ func parseAVCSPS(nalu []byte) (s avcSPS, ok bool) {
 		if format = r.ueMax(3); format == 3 {
 			s.separatePlanes = r.flag()
 		}
-		s.depth += r.ueMax(6)
+		s.depth += r.small(6)
 		r.ueMax(6) // bit_depth_chroma_minus8
 		r.flag()   // qpprime_y_zero_transform_bypass_flag
 		if r.flag() {
@@ -89,10 +90,10 @@ func parseAVCSPS(nalu []byte) (s avcSPS, ok bool) {
 		}
 	}
 	s.chroma = format != 0 && !s.separatePlanes
-	s.frameNumBits = r.ueMax(12) + 4
-	switch s.orderType = r.ueMax(2); s.orderType {
+	s.frameNumBits = r.small(12) + 4
+	switch s.orderType = r.small(2); s.orderType {
 	case 0:
-		s.orderBits = r.ueMax(12) + 4
+		s.orderBits = r.small(12) + 4
 	case 1:
 		s.orderAlwaysZero = r.flag()
 		r.se() // offset_for_non_ref_pic
@@ -131,8 +132,8 @@ func parseAVCPPS(nalu []byte, seqs []avcSPS) (p avcPPS, ok bool) {
 		return p, false
 	}
 	r := bitReader{b: nalu[1:]}
-	p.id = r.ueMax(255)
-	seq := r.ueMax(31)
+	p.id = r.small(255)
+	seq := r.small(31)
 	for _, s := range seqs {
 		if s.id == seq {
 			p.avcSPS, ok = s, true
@@ -143,15 +144,15 @@ func parseAVCPPS(nalu []byte, seqs []avcSPS) (p avcPPS, ok bool) {
 	if groups := r.ueMax(7); groups > 0 {
 		r.sliceGroups(groups)
 	}
-	p.refs[0] = r.ueMax(31) + 1
-	p.refs[1] = r.ueMax(31) + 1
+	p.refs[0] = r.small(31) + 1
+	p.refs[1] = r.small(31) + 1
 	p.weighted = r.flag()
-	p.bipred = int(r.u(2))
-	p.qp = 26 + r.se()
-	r.se()   // pic_init_qs_minus26
-	r.se()   // chroma_qp_index_offset
-	r.flag() // deblocking_filter_control_present_flag
-	r.flag() // constrained_intra_pred_flag
+	p.bipred = uint8(r.u(2))  //nolint:gosec // two bits
+	p.qp = 26 + int32(r.se()) //nolint:gosec // at most 32 bits
+	r.se()                    // pic_init_qs_minus26
+	r.se()                    // chroma_qp_index_offset
+	r.flag()                  // deblocking_filter_control_present_flag
+	r.flag()                  // constrained_intra_pred_flag
 	p.redundantCnt = r.flag()
 	return p, ok && !r.bad
 }
@@ -195,20 +196,17 @@ func (q *qpReader) avcQP(nalu []byte) (int, bool) {
 	r := bitReader{b: nalu[1:]}
 	r.ue() // first_mb_in_slice
 	sliceType := r.ueMax(9) % 5
-	var p *avcPPS
-	for i, id := 0, r.ue(); i < len(q.avc); i++ {
-		if uint32(q.avc[i].id) == id { //nolint:gosec // 0..255
-			p = &q.avc[i]
-			break
-		}
+	p, id := &q.newest, r.ue()
+	for i := 0; uint32(p.id) != id && i < len(q.avc); i++ {
+		p = &q.avc[i]
 	}
-	if p == nil || r.bad {
+	if uint32(p.id) != id || !p.known || r.bad {
 		return 0, false
 	}
 	if p.separatePlanes {
 		r.u(2)
 	}
-	r.u(p.frameNumBits)
+	r.u(int(p.frameNumBits))
 	field := p.fieldsMayBeCoded && r.flag()
 	if field {
 		r.flag() // bottom_field_flag
@@ -218,7 +216,7 @@ func (q *qpReader) avcQP(nalu []byte) (int, bool) {
 	}
 	switch {
 	case p.orderType == 0:
-		r.u(p.orderBits)
+		r.u(int(p.orderBits))
 		if p.bottomOrder && !field {
 			r.se()
 		}
@@ -241,7 +239,7 @@ func (q *qpReader) avcQP(nalu []byte) (int, bool) {
 	}
 	if lists > 0 && r.flag() {
 		for i := range lists {
-			refs[i] = r.ueMax(31) + 1
+			refs[i] = r.small(31) + 1
 		}
 	}
 	for range lists {
@@ -256,11 +254,11 @@ func (q *qpReader) avcQP(nalu []byte) (int, bool) {
 	if p.cabac && sliceType != avcI && sliceType != avcSI {
 		r.ueMax(2) // cabac_init_idc
 	}
-	qp := p.qp + r.se()
+	qp := int(p.qp) + r.se()
 	if r.bad {
 		return 0, false
 	}
-	return clampQP(qp, p.depth)
+	return clampQP(qp, int(p.depth))
 }
 
 // refPicListModification skips one list's (7.3.3.1). A list of 32 has at most
@@ -279,7 +277,7 @@ func (r *bitReader) refPicListModification() {
 }
 
 // avcWeights skips pred_weight_table (7.3.3.2).
-func (r *bitReader) avcWeights(chroma bool, refs []int) {
+func (r *bitReader) avcWeights(chroma bool, refs []uint8) {
 	r.ue() // luma_log2_weight_denom
 	if chroma {
 		r.ue()
