@@ -226,9 +226,10 @@ func judgeStands(m memory, e evidence) (memory, verdict) {
 
 // sure tells whether something is one thing that stands, where a rule asks for
 // that: in dense traffic a car may look like the one before it, but not most of
-// the time.
+// the time, and a queue at a red light becomes no standstill by moving up once.
+// A zone whose dwell is shorter asks for no more than that.
 func (p presence) sure(e evidence) bool {
-	return e.params.Unmoved == 0 || e.now.Sub(p.unmoved) >= e.params.Unmoved && p.stills > 2*p.veiled
+	return e.params.Unmoved == 0 || e.now.Sub(p.unmoved) >= min(e.params.Unmoved, e.params.Dwell) && p.stills > 2*p.veiled
 }
 
 // judgeTaken decides whether something that stood in a zone is gone. It stays
