@@ -153,37 +153,54 @@ func (g *ground) forget() {
 	g.learned, g.warm, g.mean, g.dev, g.hue, g.gain, g.stirred = false, nil, nil, nil, nil, 1, 0
 }
 
+// gainOne is a gain of 1, gainTop the highest that counts, and gainNone what no
+// pixel that counts comes to.
+const gainOne, gainTop, gainNone = 256, 1024, 8191
+
+// gains are what a pixel's luma is multiplied and divided by for a gain, by
+// black level: a picture's and the inverse of a ground's, times 2³².
+type gains struct{ picture, ground [256]uint64 }
+
+var gainsOf = func() (of [2]gains) {
+	for full, black := range []int{16, 0} {
+		for v := range 256 {
+			t, d := &of[full], v-black+gainOffset
+			t.picture[v] = uint64(max(1, d)) * gainOne
+			t.ground[v] = (1<<32-1)/uint64(max(1, d)) + 1
+			if v >= 250 { // it may be any brighter
+				t.picture[v] = 1 << 24
+			}
+			if v < black+gainOffset { // noise rules it
+				t.ground[v] = 1 << 38
+			}
+		}
+	}
+	return of
+}()
+
 // findGain returns by how much brighter the picture is than the ground: the
 // median ratio, so that what covers less than half of the scene has no say.
+// What a mask blackens is too dark to.
 func (g *ground) findGain(s *scratch, x []byte, black int) float64 {
-	const one, top = 256, 1024
-	var parts [256]uint32 // 2³² over what a ground's luma divides by, rounded up
-	for m := range parts {
-		if d := m - black + gainOffset; d > 0 {
-			parts[m] = uint32((1<<32-1)/uint64(d)) + 1
-		}
+	t := &gainsOf[0]
+	if black == 0 {
+		t = &gainsOf[1]
 	}
 	// Neighbours count in different histograms, so that none waits for the
 	// other one's sum.
-	var hist [2][top + 1]uint16
-	n := 0
+	var hist [2][gainNone + 1]uint16
 	learned := s.learned[:len(x)]
 	for i, v := range x {
-		m := learned[i]
-		if int(m) < gainOffset+black || v >= 250 || g.masked.has(i) {
-			continue
-		}
-		r := uint64(max(0, int(v)-black+gainOffset)*one) * uint64(parts[m]) >> 32
-		hist[i%2][min(r, top)]++
-		n++
+		hist[i%2][min(t.picture[v]*t.ground[learned[i]]>>32, gainNone)]++
 	}
+	n := len(x) - int(hist[0][gainNone]) - int(hist[1][gainNone])
 	if n*20 < len(x) {
 		return 1
 	}
 	sum := 0
-	for r := range top + 1 {
+	for r := range gainNone {
 		if sum += int(hist[0][r]) + int(hist[1][r]); sum*2 >= n {
-			return max(float64(r)+0.5, one/8) / one
+			return max(float64(min(r, gainTop))+0.5, gainOne/8) / gainOne
 		}
 	}
 	return 1
