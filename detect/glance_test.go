@@ -69,8 +69,14 @@ func keyUnits(t *testing.T, clip string, qp int) []streams.Unit {
 	if err != nil {
 		t.Skipf("no clip (set PATROL_MEDIA to the folder that holds video/): %v", err)
 	}
+	return unitsOf(t, out)
+}
+
+// unitsOf are the key units of an H.264 stream in which each picture is one.
+func unitsOf(t *testing.T, stream []byte) []streams.Unit {
+	t.Helper()
 	var nalus h264.AnnexB
-	if err := nalus.Unmarshal(out); err != nil {
+	if err := nalus.Unmarshal(stream); err != nil {
 		t.Fatal(err)
 	}
 	var units []streams.Unit

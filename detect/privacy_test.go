@@ -13,13 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-
 	"videopatrol/detect"
 	"videopatrol/detect/codec"
 	"videopatrol/detect/opencv"
 	"videopatrol/inventory"
-	"videopatrol/streams"
 )
 
 // A witness stands before Imaging and before a model, and writes down all that
@@ -320,31 +317,17 @@ func lossless(t *testing.T, all []detect.Picture, format string) (got []detect.P
 	if err != nil {
 		t.Skipf("ffmpeg cannot encode %s without loss: %v", format, err)
 	}
-	var nalus h264.AnnexB
-	if err := nalus.Unmarshal(out); err != nil {
-		t.Fatal(err)
-	}
 	d, err := codec.New(codec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	u := streams.Unit{Codec: streams.CodecH264}
-	for _, n := range nalus {
-		switch h264.NALUType(n[0] & 0x1F) {
-		case h264.NALUTypeSPS:
-			u.Params = [][]byte{n}
-		case h264.NALUTypePPS:
-			u.Params = append(u.Params, n)
-		case h264.NALUTypeIDR:
-			u.NALUs = [][]byte{n}
-			p, err := d.Decode(u)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, cloned(p))
-		default:
+	for _, u := range unitsOf(t, out) {
+		p, err := d.Decode(u)
+		if err != nil {
+			t.Fatal(err)
 		}
+		got = append(got, cloned(p))
 	}
 	for i, p := range all {
 		if len(got) != len(all) || !bytes.Equal(got[i].Y.Row(9), p.Y.Row(9)) {
