@@ -120,7 +120,7 @@ func (c *camera) tick(n int64, now time.Time, scratch *[]byte) {
 	c.packets.buf = *scratch
 	c.packets.corrupt = c.fault() == CorruptH264
 	if unit := c.gop.Units[frame]; frame == 0 {
-		c.packets.unit(stamp, c.gop.SPS, c.pps(), unit)
+		c.packets.unit(stamp, c.gop.SPS, c.gop.pps(c.variant()), unit)
 	} else {
 		c.packets.unit(stamp, unit)
 	}
@@ -143,16 +143,6 @@ func (c *camera) variant() int {
 		return 0
 	}
 	return c.shown
-}
-
-// pps returns the parameter set under which the key unit of the GOP has pixels
-// of its own, unless the camera is frozen. A clip whose stream cannot be varied
-// repeats.
-func (c *camera) pps() []byte {
-	if varied, err := c.gop.Vary(c.variant()); err == nil {
-		return varied
-	}
-	return c.gop.PPS
 }
 
 // cut chooses the next GOP.

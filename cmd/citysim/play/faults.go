@@ -107,11 +107,7 @@ func (c *camera) film() hostile.Source {
 			if p := c.showing.Load(); p != nil {
 				shown = p
 			}
-			pps, err := shown.gop.Vary(n / scene.GOPFrames)
-			if err != nil {
-				pps = shown.gop.PPS // a clip whose stream cannot be varied repeats
-			}
-			return [][]byte{shown.gop.SPS, pps, shown.gop.Units[0]}
+			return [][]byte{shown.gop.SPS, shown.gop.pps(n / scene.GOPFrames), shown.gop.Units[0]}
 		},
 	}
 }

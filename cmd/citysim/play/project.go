@@ -50,7 +50,7 @@ func (p *Projector) Next() KeyUnit {
 		now := p.start.Add(time.Duration(n) * frameTime)
 		p.camera.tick(n, now, &p.scratch)
 		if (n+p.camera.offset)%scene.GOPFrames == 0 {
-			return KeyUnit{At: now, GOP: p.camera.gop, PPS: p.camera.pps()}
+			return KeyUnit{At: now, GOP: p.camera.gop, PPS: p.camera.gop.pps(p.camera.variant())}
 		}
 	}
 }

@@ -31,6 +31,14 @@ func (g *GOP) Vary(n int) ([]byte, error) {
 	return g.varied[n%looks], nil
 }
 
+// pps is Vary, or where the stream cannot be varied its own: then it repeats.
+func (g *GOP) pps(n int) []byte {
+	if varied, err := g.Vary(n); err == nil {
+		return varied
+	}
+	return g.PPS
+}
+
 var errNotVariable = errors.New("the stream is not one that can be varied: want a High profile of 4:2:0 and one slice group, without scaling lists")
 
 // varyPPS returns a picture parameter set with other scaling lists for each look.
