@@ -110,7 +110,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 			box:   boxOf(b.X, b.Y, b.W, b.H, w.ground.w, w.ground.h),
 			share: float64(n) / float64(area.size), score: w.score(b.Area, b.strength),
 			area: w.ofPicture(b.Area), size: w.size(z, b.Area, b.Y+b.H), height: w.tall(z, b.W, b.H, b.Y+b.H), first: now, unmoved: now, stills: 1, seen: true,
-			inside: w.standsIn(z.ID, b.Blob, m.labels), sharp: b.edge >= clearEdge || b.Area >= glowMost*w.minPixels(),
+			inside: w.standsIn(z.ID, b.Blob, m.labels), sharp: b.edge >= clearEdge && b.Area >= w.minPixels() || b.Area >= glowMost*w.minPixels(),
 		}
 		if s.class, s.certain = classOf(s.box, m.detections); s.class == "" {
 			s.class, s.certain = w.known(b.Blob, m.labels)

@@ -72,6 +72,8 @@ type scratch struct {
 	// expect is the ground under the picture's light, fore the foreground, and
 	// spare whatever a step needs.
 	expect, fore, spare []byte
+	// sums are of the energy of its pixels; see energies.
+	sums []int32
 
 	// What scene health measures with.
 	cells   []int16
@@ -373,7 +375,8 @@ func (g *ground) isGhost(s *scratch, x []byte, labels []int32, b Blob, ratio flo
 
 // edge is how much of a blob's difference from the ground is lost within reach
 // pixels across its outline, as a share of its mean difference: near 1 for a
-// thing, which ends where it ends, and near 0 for light that fades out.
+// thing, which ends where it ends, and near 0 for light that fades out. Where
+// the ground itself has an edge it is not asked, for light ends there, too.
 func (g *ground) edge(s *scratch, x []byte, labels []int32, b Blob) float64 {
 	sum, area := 0, 0
 	for i := range b.pixels(labels, g.w) {
@@ -385,12 +388,17 @@ func (g *ground) edge(s *scratch, x []byte, labels []int32, b Blob) float64 {
 		sign = -1
 	}
 	differ := func(i int) int { return max(0, sign*(int(x[i])-int(s.expect[i]))) }
-	step, n := 0, 0
+	var step, n [2]int // over smooth ground, over an edge of it
 	across := func(i, j int) {
-		if labels[j] != b.Label {
-			step += differ(i) - differ(j)
-			n++
+		if labels[j] == b.Label {
+			return
 		}
+		over := 0
+		if abs(int(s.expect[i])-int(s.expect[j])) >= outlineStep {
+			over = 1
+		}
+		step[over] += differ(i) - differ(j)
+		n[over]++
 	}
 	const reach = 2
 	for i := range b.pixels(labels, g.w) {
@@ -408,10 +416,13 @@ func (g *ground) edge(s *scratch, x []byte, labels []int32, b Blob) float64 {
 			across(i, i+reach*g.w)
 		}
 	}
-	if n == 0 || sum == 0 {
+	if n[0] < n[1] { // too little to tell by
+		n[0], step[0] = n[0]+n[1], step[0]+step[1]
+	}
+	if n[0] == 0 || sum == 0 {
 		return 1
 	}
-	return float64(step) / float64(n) * float64(area) / math.Abs(float64(sum))
+	return float64(step[0]) / float64(n[0]) * float64(area) / math.Abs(float64(sum))
 }
 
 func abs(v int) int { return max(v, -v) }

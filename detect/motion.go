@@ -16,8 +16,8 @@ const fewestPixels = 12
 // from which it ends so sharply that it is no insect before the lens. glowMost
 // is how large insects and drops become, over the smallest thing that counts.
 const (
-	fadedEdge = 0.25
-	clearEdge = 0.75
+	fadedEdge = 0.3
+	clearEdge = 0.9
 	glowMost  = 8
 )
 
@@ -72,6 +72,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	g.stirred = 0
 	light = g.gain / light
+	fore += w.faint(s, x)
 	fore += g.compareHue(s)
 	m := &motion{plane: x}
 	const closing = 9 // pixels at most that closing gaps makes of one
