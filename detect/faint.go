@@ -17,8 +17,8 @@ const (
 	energyOne    = 16  // an energy of 1
 	energyMost   = 36  // of one pixel that counts
 	faintEnergy  = 16  // mean of a place where somebody stands,
-	faintBeside  = 3   // over that of what is beside it,
-	faintWhole   = 10  // and over that of the whole, as when it rains
+	faintBeside  = 3   // over that of either side,
+	faintWhole   = 10  // and over that of the whole, for it may rain
 	faintPixel   = 5   // steps: a pixel of it that differs less is ground
 )
 
@@ -76,8 +76,8 @@ func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone) int {
 				continue
 			}
 			here := sum(left, top, right, foot)
-			beside := sum(left-1-wide, top, left-1, foot) + sum(right+1, top, right+1+wide, foot)
-			if here < faintEnergy*energyOne*wide*rows || 2*here < faintBeside*beside || here*whole < faintWhole*all*wide*rows {
+			beside := max(sum(left-1-wide, top, left-1, foot), sum(right+1, top, right+1+wide, foot))
+			if here < faintEnergy*energyOne*wide*rows || here < faintBeside*beside || here*whole < faintWhole*all*wide*rows {
 				continue
 			}
 			for y := top; y < foot; y++ {

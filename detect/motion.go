@@ -18,7 +18,7 @@ const fewestPixels = 12
 const (
 	fadedEdge = 0.3
 	clearEdge = 0.9
-	glowMost  = 8
+	glowMost  = 12
 )
 
 // clearStrength is from where on a blob may be smaller than MinArea, in
