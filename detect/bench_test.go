@@ -27,7 +27,7 @@ func BenchmarkSee(b *testing.B) {
 			im := opencv.New()
 			defer im.Close()
 			w, err := detect.NewWatch(detect.WatchOptions{
-				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{closedArea, fireLane}, Masks: []inventory.Polygon{rect(0, 0, 0.2, 0.2)}},
+				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{farArea(), fireLane}, Masks: []inventory.Polygon{rect(0, 0, 0.2, 0.2)}},
 				Imaging: im, Now: threadTime,
 			})
 			if err != nil {

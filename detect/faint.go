@@ -17,7 +17,7 @@ const (
 	energyOne    = 16  // an energy of 1
 	energyMost   = 36  // of one pixel that counts
 	faintEnergy  = 16  // mean of a place where somebody stands,
-	faintBeside  = 3   // over that of either side,
+	faintBeside  = 5   // over that of either side,
 	faintWhole   = 10  // and over that of the whole, for it may rain
 	faintPixel   = 5   // steps: a pixel of it that differs less is ground
 )

@@ -10,12 +10,18 @@ import (
 	"videopatrol/inventory"
 )
 
+// farArea is the closed area where people are small.
+func farArea() inventory.Zone {
+	z := closedArea
+	z.Perspective = []inventory.Ruler{{Y: 0.35, Height: 0.07}, {Y: 1, Height: 0.09}}
+	return z
+}
+
 // TestFaintFarAway: somebody far away in a jacket of hardly another grey than
 // the ground is found where a perspective says how tall he is. Light that
 // changes as little is not him, nor is rain.
 func TestFaintFarAway(t *testing.T) {
-	far := closedArea
-	far.Perspective = []inventory.Ruler{{Y: 0.35, Height: 0.07}, {Y: 1, Height: 0.09}}
+	far := farArea()
 	darken := func(p detect.Picture, x0, y0, x1, y1 float64, by byte) {
 		for y := int(y0 * 288); y < int(y1*288); y++ {
 			for x := int(x0 * 352); x < int(x1*352); x++ {
