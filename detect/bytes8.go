@@ -1,6 +1,9 @@
 package detect
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // Eight pixels at a time: a uint64 holds eight bytes that are compared and
 // subtracted each for itself. A look at a reduced plane is mostly this.
@@ -30,6 +33,22 @@ func put8(p []byte, i int, v uint64) {
 	}
 	for ; i < len(p); i, v = i+1, v>>8 {
 		p[i] = byte(v)
+	}
+}
+
+// marked yields the pixels of a plane that are not 0, where few are.
+func marked(p []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < len(p); i += 8 {
+			if from8(p, i) == 0 {
+				continue
+			}
+			for j := i; j < min(i+8, len(p)); j++ {
+				if p[j] != 0 && !yield(j) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -87,6 +106,9 @@ func apartBytes(a, b uint64) uint64 {
 	return high - (a ^ b ^ high)
 }
 
+// mean8 returns the mean of each two bytes, rounded down.
+func mean8(a, b uint64) uint64 { return a&b + (a^b)>>1&^tops }
+
 // step8 returns half the step from each byte of a to that of b, above 128.
 func step8(a, b uint64) uint64 {
 	return b>>1&^tops + (tops - a>>1&^tops)
@@ -94,3 +116,22 @@ func step8(a, b uint64) uint64 {
 
 // pairs8 adds each two neighbouring bytes.
 func pairs8(v uint64) uint64 { return v&even + v>>8&even }
+
+// histogram counts bytes by value. Neighbours count apart, so that none waits
+// for the other one's sum where they are alike.
+func histogram(p []byte) [256]uint16 {
+	var hist [4][256]uint16
+	for ; len(p) >= 4; p = p[4:] {
+		hist[0][p[0]]++
+		hist[1][p[1]]++
+		hist[2][p[2]]++
+		hist[3][p[3]]++
+	}
+	for _, v := range p {
+		hist[0][v]++
+	}
+	for v := range hist[0] {
+		hist[0][v] += hist[1][v] + hist[2][v] + hist[3][v]
+	}
+	return hist[0]
+}

@@ -2,12 +2,7 @@
 
 #include <string.h>
 
-// The compiler makes one version for processors with AVX2 and one for all.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define EVERY_PROCESSOR __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#else
-#define EVERY_PROCESSOR
-#endif
+#include "processor.h"
 
 EVERY_PROCESSOR
 static void add_row(uint16_t *restrict sums, const uint8_t *restrict row, int n) {
