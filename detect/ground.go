@@ -141,26 +141,23 @@ func (g *ground) forget() {
 	g.learned, g.warm, g.mean, g.dev, g.hue, g.gain, g.stirred = false, nil, nil, nil, nil, 1, 0
 }
 
-// gainOne is a gain of 1, gainTop the highest that counts, and gainNone what no
-// pixel that counts comes to.
-const gainOne, gainTop, gainNone = 256, 1024, 8191
+// gainOne is a gain of 1, gainTop the highest that counts, gainMost the highest
+// that any pixels that have a say come to.
+const gainOne, gainTop, gainMost = 256, 1024, (249 + gainOffset) * gainOne / (2 * gainOffset)
 
 // gains are what a pixel's luma is multiplied and divided by for a gain, by
-// black level: a picture's and the inverse of a ground's, times 2³².
-type gains struct{ picture, ground [256]uint64 }
+// black level: a picture's and the inverse of a ground's, times 2³². They are 0
+// where the pixel has no say.
+type gains struct{ picture, ground [256]uint32 }
 
 var gainsOf = func() (of [2]gains) {
 	for full, black := range []int{16, 0} {
-		for v := range 256 {
-			t, d := &of[full], v-black+gainOffset
-			t.picture[v] = uint64(max(1, d)) * gainOne
-			t.ground[v] = (1<<32-1)/uint64(max(1, d)) + 1
-			if v >= 250 { // it may be any brighter
-				t.picture[v] = 1 << 24
-			}
-			if v < black+gainOffset { // noise rules it
-				t.ground[v] = 1 << 38
-			}
+		t := &of[full]
+		for v := range 250 { // what is brighter may be any brighter
+			t.picture[v] = uint32(max(gainOffset+gainOne, (v-black+gainOffset)*gainOne)) // a gain above 0
+		}
+		for v := black + gainOffset; v < 256; v++ { // below it noise rules
+			t.ground[v] = (1<<32-1)/uint32(v-black+gainOffset) + 1
 		}
 	}
 	return of
@@ -175,24 +172,27 @@ func (g *ground) findGain(x []byte, black int) float64 {
 		t = &gainsOf[1]
 	}
 	mean := g.mean[:len(x)]
-	ratio := func(i int) uint64 { return min(t.picture[x[i]]*t.ground[mean[i]>>8]>>32, gainNone) }
+	gain := func(i int) uint64 { return uint64(t.picture[x[i]]) * uint64(t.ground[mean[i]>>8]) >> 32 }
 	// Neighbours count in different histograms, so that none waits for the
 	// other one's sum.
-	var hist [2][gainNone + 1]uint16
-	for i := 1; i < len(x); i += 2 {
-		hist[0][ratio(i-1)]++
-		hist[1][ratio(i)]++
+	var hist [4][gainMost + 1]uint16
+	for i := 3; i < len(x); i += 4 {
+		hist[0][gain(i-3)]++
+		hist[1][gain(i-2)]++
+		hist[2][gain(i-1)]++
+		hist[3][gain(i)]++
 	}
-	if len(x)%2 > 0 {
-		hist[0][ratio(len(x)-1)]++
+	for i := len(x) &^ 3; i < len(x); i++ {
+		hist[0][gain(i)]++
 	}
-	n := len(x) - int(hist[0][gainNone]) - int(hist[1][gainNone])
+	count := func(r int) int { return int(hist[0][r]) + int(hist[1][r]) + int(hist[2][r]) + int(hist[3][r]) }
+	n := len(x) - count(0)
 	if n*20 < len(x) {
 		return 1
 	}
 	sum := 0
-	for r := range gainNone {
-		if sum += int(hist[0][r]) + int(hist[1][r]); sum*2 >= n {
+	for r := 1; r <= gainMost; r++ {
+		if sum += count(r); sum*2 >= n {
 			return max(float64(min(r, gainTop))+0.5, gainOne/8) / gainOne
 		}
 	}

@@ -4,15 +4,15 @@
 
 static inline int within(int v, int least, int most) { return v < least ? least : v > most ? most : v; }
 
-static inline int apart(int a, int b) { return a > b ? a - b : b - a; }
+static inline uint8_t apart(uint8_t a, uint8_t b) { return a > b ? a - b : b - a; }
 
 EVERY_PROCESSOR
 void patrol_differ(const uint8_t *restrict x, const uint16_t *restrict mean, int n, int scale, int offset, int least,
                    uint8_t *restrict expect, uint8_t *restrict fore) {
+  const uint8_t most = (uint8_t)within(least, 0, 255);
   for (int i = 0; i < n; i++) {
-    int e = within((mean[i] * scale + offset) >> 18, 0, 255);
-    expect[i] = (uint8_t)e;
-    fore[i] = apart(x[i], e) > least ? 255 : 0;
+    expect[i] = (uint8_t)within((mean[i] * scale + offset) >> 18, 0, 255);
+    fore[i] = apart(x[i], expect[i]) > most ? 255 : 0;
   }
 }
 
@@ -21,11 +21,16 @@ enum { QUIET, NOISE, MOST = 100 };
 EVERY_PROCESSOR
 void patrol_follow(const uint8_t *restrict x, const uint8_t *restrict expect, const uint8_t *restrict fore, int n,
                    int rate, uint16_t *restrict mean, uint8_t *restrict dev) {
+  // Numbers are as narrow as they can be, for more of them fit in a vector.
+  const uint16_t share = (uint16_t)(rate << 8);
   for (int i = 0; i < n; i++) {
-    int v = x[i], e = expect[i], d = dev[i], m = mean[i], to = fore[i] == QUIET ? v : e;
-    int toward = 12 * apart(v, e) > d ? 1 : -1;
-    int by = fore[i] == QUIET ? toward : fore[i] == NOISE ? 4 : 0;
-    dev[i] = (uint8_t)within(d + by, 1, MOST);
-    mean[i] = (uint16_t)(m + (to * 256 - m) * rate / 256);
+    uint8_t v = x[i], e = expect[i], how = fore[i], off = apart(v, e);
+    uint8_t d = dev[i], up = d < MOST ? d + 1 : MOST, down = d > 1 ? d - 1 : 1, far = d < MOST - 4 ? d + 4 : MOST;
+    uint16_t reach = (uint16_t)(12 * off);
+    uint8_t settled = reach > d ? up : down;
+    dev[i] = how == QUIET ? settled : how == NOISE ? far : d;
+    uint16_t m = mean[i], to = (uint16_t)((how == QUIET ? v : e) << 8), gap = to > m ? to - m : m - to;
+    uint16_t step = (uint16_t)((uint32_t)gap * share >> 16);
+    mean[i] = to > m ? m + step : m - step;
   }
 }
