@@ -117,21 +117,25 @@ func step8(a, b uint64) uint64 {
 // pairs8 adds each two neighbouring bytes.
 func pairs8(v uint64) uint64 { return v&even + v>>8&even }
 
-// histogram counts bytes by value. Neighbours count apart, so that none waits
-// for the other one's sum where they are alike.
-func histogram(p []byte) [256]uint16 {
-	var hist [4][256]uint16
+// counts are of bytes by value. Neighbours count apart, so that none waits for
+// the other one's sum where they are alike.
+type counts [4][256]uint16
+
+func (c *counts) add(p []byte) {
 	for ; len(p) >= 4; p = p[4:] {
-		hist[0][p[0]]++
-		hist[1][p[1]]++
-		hist[2][p[2]]++
-		hist[3][p[3]]++
+		c[0][p[0]]++
+		c[1][p[1]]++
+		c[2][p[2]]++
+		c[3][p[3]]++
 	}
 	for _, v := range p {
-		hist[0][v]++
+		c[0][v]++
 	}
-	for v := range hist[0] {
-		hist[0][v] += hist[1][v] + hist[2][v] + hist[3][v]
+}
+
+func (c *counts) sum() (of [256]uint16) {
+	for v := range of {
+		of[v] = c[0][v] + c[1][v] + c[2][v] + c[3][v]
 	}
-	return hist[0]
+	return of
 }

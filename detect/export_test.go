@@ -73,7 +73,7 @@ func (w *Watch) Measures() string {
 func (w *Watch) Examine(p Picture, x []byte, received time.Time) Scene {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	l := w.retina.measure(s, p, x, 16)
+	l := w.retina.measure(s, w.o.Imaging, p, x, 16)
 	l.now = received
 	scene, _ := w.examine(s, l)
 	return scene

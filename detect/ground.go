@@ -234,9 +234,11 @@ func (g *ground) judge(s *scratch, x []byte, i, base int) bool {
 	if abs(v-e) <= least || g.masked.has(i) {
 		return false
 	}
-	lo, hi := g.around(s.expect, i)
-	xlo, xhi := g.around(x, i)
-	return max(lo-v, v-hi, xlo-e, e-xhi) > least
+	if lo, hi := g.around(s.expect, i); max(lo-v, v-hi) > least {
+		return true
+	}
+	lo, hi := g.around(x, i)
+	return max(lo-e, e-hi) > least
 }
 
 // around returns the least and the greatest of a pixel and its neighbours.

@@ -30,7 +30,7 @@ type hues struct {
 	c     []byte
 	mid   [2]int
 	vivid float64
-	at    []int // columns of the points
+	at    [][2]int // columns of each cell's points
 }
 
 // halves are Cb and Cr.
@@ -45,17 +45,17 @@ func (u *hues) measure(p Picture, w, h int) {
 	// at returns where the i-th of two points a cell lies, of so many chroma
 	// samples that are so many pixels of the reduced plane.
 	at := func(i, samples, pixels int) int { return (2*i + 1) * hueCell * samples / (4 * pixels) }
-	u.at = sized(u.at, 2*cw)
-	for i := range u.at {
-		u.at[i] = at(i, pw, w)
+	u.at = sized(u.at, cw)
+	for x := range u.at {
+		u.at[x] = [2]int{at(2*x, pw, w), at(2*x+1, pw, w)}
 	}
 	for k, plane := range [2]Plane{p.Cb, p.Cr} {
-		out := u.c[k*cw*ch:]
 		for y := range ch {
 			a, b := plane.Row(at(2*y, ph, h)), plane.Row(at(2*y+1, ph, h))
-			for x := range cw {
-				l, r := u.at[2*x], u.at[2*x+1]
-				out[y*cw+x] = byte((int(a[l]) + int(a[r]) + int(b[l]) + int(b[r]) + 2) / 4)
+			a, out := a[:len(b)], u.c[(k*ch+y)*cw:][:len(u.at)]
+			for x, at := range u.at {
+				sum := uint(a[at[0]]) + uint(b[at[0]]) + uint(a[at[1]]) + uint(b[at[1]])
+				out[x] = byte((sum + 2) / 4)
 			}
 		}
 	}
@@ -66,7 +66,9 @@ func (u *hues) measure(p Picture, w, h int) {
 func (u *hues) weigh() {
 	sum := 0
 	for k, half := range u.halves() {
-		hist := histogram(half)
+		var seen counts
+		seen.add(half)
+		hist := seen.sum()
 		u.mid[k] = median(&hist, len(half))
 		for v, n := range hist {
 			sum += abs(v-u.mid[k]) * int(n)

@@ -90,6 +90,10 @@ type Imaging interface {
 	Blobs(mask Plane, minArea int) (blobs []Blob, labels []int32, err error)
 	// JPEG encodes a picture, at most maxWidth wide.
 	JPEG(p Picture, maxWidth int) ([]byte, error)
+	// Peaks writes the greatest step between two pixels of each of the (Width-1)/8
+	// × (Height-1)/8 blocks of 8 × 8 pixels of a plane without gaps: between
+	// neighbours in a row in the even rows of a block, in a column in the odd ones.
+	Peaks(peaks []byte, p Plane)
 	// Differ writes into Expect what Mean looks like under a light, and into
 	// Fore 255 for every pixel where X differs from that by more than
 	// light.Least, else 0.

@@ -1,5 +1,7 @@
 #include "ground.h"
 
+#include <string.h>
+
 #include "processor.h"
 
 static inline int within(int v, int least, int most) { return v < least ? least : v > most ? most : v; }
@@ -32,5 +34,31 @@ void patrol_follow(const uint8_t *restrict x, const uint8_t *restrict expect, co
     uint16_t m = mean[i], to = (uint16_t)((how == QUIET ? v : e) << 8), gap = to > m ? to - m : m - to;
     uint16_t step = (uint16_t)((uint32_t)gap * share >> 16);
     mean[i] = to > m ? m + step : m - step;
+  }
+}
+
+enum { SIDE = 8 };
+
+EVERY_PROCESSOR
+static void steps(uint8_t *restrict most, const uint8_t *a, const uint8_t *b, int n) {
+  for (int x = 0; x < n; x++) {
+    uint8_t step = apart(a[x], b[x]);
+    most[x] = most[x] > step ? most[x] : step;
+  }
+}
+
+void patrol_peaks(const uint8_t *pix, int w, int h, uint8_t *room, uint8_t *peaks) {
+  const int bw = (w - 1) / SIDE, bh = (h - 1) / SIDE;
+  for (int by = 0; by < bh; by++) {
+    memset(room, 0, (size_t)(bw * SIDE));
+    for (int y = 0; y < SIDE; y += 2, pix += 2 * w) {
+      steps(room, pix, pix + 1, bw * SIDE);
+      steps(room, pix + w, pix + 2 * w, bw * SIDE);
+    }
+    for (int bx = 0; bx < bw; bx++) {
+      uint8_t peak = 0;
+      for (int x = bx * SIDE; x < (bx + 1) * SIDE; x++) peak = room[x] > peak ? room[x] : peak;
+      *peaks++ = peak;
+    }
   }
 }

@@ -81,3 +81,34 @@ func TestGround(t *testing.T) {
 		})
 	}
 }
+
+func TestPeaks(t *testing.T) {
+	m := newImaging(t)
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, size := range [][2]int{{156, 127}, {157, 128}, {9, 9}, {8, 40}, {40, 8}, {1, 1}, {17, 33}, {24, 25}, {1600, 12}} {
+		w, h := size[0], size[1]
+		p := detect.Plane{Pix: make([]byte, w*h), Width: w, Height: h, Stride: w}
+		for i := range p.Pix {
+			p.Pix[i] = byte(rng.Uint32()) >> rng.IntN(8)
+		}
+		bw, bh := (w-1)/8, (h-1)/8
+		got, want := slices.Repeat([]byte{7}, bw*bh+9), slices.Repeat([]byte{7}, bw*bh+9)
+		m.Peaks(got, p)
+		for i := range bw * bh {
+			most := 0
+			for y := i / bw * 8; y < i/bw*8+8; y++ {
+				for x := i % bw * 8; x < i%bw*8+8; x++ {
+					beside := p.Row(y)[min(x+1, w-1)]
+					if y%2 > 0 {
+						beside = p.Row(y + 1)[x]
+					}
+					most = max(most, apart(p.Row(y)[x], beside))
+				}
+			}
+			want[i] = byte(most)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d × %d: other peaks", w, h)
+		}
+	}
+}
