@@ -87,6 +87,7 @@ void patrol_area(const uint8_t *pix, int sw, int sh, int w, int h, uint16_t *roo
     for (; next < sh && next <= (int)v.first + 2; next++) {
       widen(row, pix + (ptrdiff_t)next * sw, sw);
       uint16_t *to = room + next % 3 * w;
+#pragma GCC unroll 4
       for (int x = 0; x < w; x++) {
         // Four pixels, the first one lowest, times three weights: the sum that is
         // wanted stands in the third 16 bits, and nothing flows over into it.
