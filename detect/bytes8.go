@@ -109,6 +109,9 @@ func apartBytes(a, b uint64) uint64 {
 // mean8 returns the mean of each two bytes, rounded down.
 func mean8(a, b uint64) uint64 { return a&b + (a^b)>>1&^tops }
 
+// closer8 brings each byte of v by one step closer to that of to.
+func closer8(v, to uint64) uint64 { return v + notLess8(to, v)>>7 - notLess8(v, to)>>7 }
+
 // step8 returns half the step from each byte of a to that of b, above 128.
 func step8(a, b uint64) uint64 {
 	return b>>1&^tops + (tops - a>>1&^tops)

@@ -246,8 +246,7 @@ func (g *ground) followHue(s *scratch) {
 		}
 	}
 	for i := 0; i < len(now); i += 8 {
-		to, v := from8(now, i), from8(g.hue, i)
-		put8(g.hue, i, v+notLess8(to, v)>>7-notLess8(v, to)>>7)
+		put8(g.hue, i, closer8(from8(g.hue, i), from8(now, i)))
 	}
 }
 
