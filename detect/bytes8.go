@@ -1,6 +1,9 @@
 package detect
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // Eight pixels at a time: a uint64 holds eight bytes that are compared and
 // subtracted each for itself. A look at a reduced plane is mostly this.
@@ -30,6 +33,22 @@ func put8(p []byte, i int, v uint64) {
 	}
 	for ; i < len(p); i, v = i+1, v>>8 {
 		p[i] = byte(v)
+	}
+}
+
+// marked yields the pixels of a plane that are not 0, where few are.
+func marked(p []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < len(p); i += 8 {
+			if from8(p, i) == 0 {
+				continue
+			}
+			for j := i; j < min(i+8, len(p)); j++ {
+				if p[j] != 0 && !yield(j) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -87,6 +106,12 @@ func apartBytes(a, b uint64) uint64 {
 	return high - (a ^ b ^ high)
 }
 
+// mean8 returns the mean of each two bytes, rounded down.
+func mean8(a, b uint64) uint64 { return a&b + (a^b)>>1&^tops }
+
+// closer8 brings each byte of v by one step closer to that of to.
+func closer8(v, to uint64) uint64 { return v + notLess8(to, v)>>7 - notLess8(v, to)>>7 }
+
 // step8 returns half the step from each byte of a to that of b, above 128.
 func step8(a, b uint64) uint64 {
 	return b>>1&^tops + (tops - a>>1&^tops)
@@ -94,3 +119,26 @@ func step8(a, b uint64) uint64 {
 
 // pairs8 adds each two neighbouring bytes.
 func pairs8(v uint64) uint64 { return v&even + v>>8&even }
+
+// counts are of bytes by value. Neighbours count apart, so that none waits for
+// the other one's sum where they are alike.
+type counts [4][256]uint16
+
+func (c *counts) add(p []byte) {
+	for ; len(p) >= 4; p = p[4:] {
+		c[0][p[0]]++
+		c[1][p[1]]++
+		c[2][p[2]]++
+		c[3][p[3]]++
+	}
+	for _, v := range p {
+		c[0][v]++
+	}
+}
+
+func (c *counts) sum() (of [256]uint16) {
+	for v := range of {
+		of[v] = c[0][v] + c[1][v] + c[2][v] + c[3][v]
+	}
+	return of
+}

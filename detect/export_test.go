@@ -14,6 +14,22 @@ var FrameCheckpoint = frameCheckpoint
 // Blacken lets a test look at what masks leave of a picture.
 var Blacken = blacken
 
+// What works on eight bytes at a time.
+var (
+	Mean8   = mean8
+	Closer8 = closer8
+	Marked  = marked
+)
+
+// Histogram counts bytes by value.
+func Histogram(parts ...[]byte) [256]uint16 {
+	var c counts
+	for _, p := range parts {
+		c.add(p)
+	}
+	return c.sum()
+}
+
 // Burn lets a test say how much flame and smoke a zone shows.
 func Burn(w *Watch, of func(zone string, now time.Time) (flame, smoke float64)) {
 	w.burn = func(zone string, _ Picture, now time.Time) fireFacts {
@@ -73,7 +89,7 @@ func (w *Watch) Measures() string {
 func (w *Watch) Examine(p Picture, x []byte, received time.Time) Scene {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	l := w.retina.measure(s, p, x, 16)
+	l := w.retina.measure(s, w.o.Imaging, p, x, 16)
 	l.now = received
 	scene, _ := w.examine(s, l)
 	return scene

@@ -67,8 +67,6 @@ func gridSize(width, height int) (w, h int) {
 
 // scratch is working memory for one look; the looks of all watches share it.
 type scratch struct {
-	// learned is the ground's mean in whole steps.
-	learned []byte
 	// expect is the ground under the picture's light, fore the foreground, and
 	// spare whatever a step needs.
 	expect, fore, spare []byte
@@ -93,7 +91,7 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func (s *scratch) size(n int) {
-	for _, p := range []*[]byte{&s.learned, &s.expect, &s.fore, &s.spare} {
+	for _, p := range []*[]byte{&s.expect, &s.fore, &s.spare} {
 		*p = slices.Grow((*p)[:0], n)[:n]
 	}
 }
@@ -140,41 +138,28 @@ func (g *ground) learn(x, hue []byte, now time.Time) bool {
 	return true
 }
 
-// recall writes the ground's mean in whole steps into s.learned.
-func (g *ground) recall(s *scratch) {
-	if !g.learned {
-		return
-	}
-	for i, m := range g.mean[:len(s.learned)] {
-		s.learned[i] = byte(m >> 8)
-	}
-}
-
 // forget starts a new warm-up.
 func (g *ground) forget() {
 	g.learned, g.warm, g.mean, g.dev, g.hue, g.gain, g.stirred = false, nil, nil, nil, nil, 1, 0
 }
 
-// gainOne is a gain of 1, gainTop the highest that counts, and gainNone what no
-// pixel that counts comes to.
-const gainOne, gainTop, gainNone = 256, 1024, 8191
+// gainOne is a gain of 1, gainTop the highest that counts, gainMost the highest
+// that any pixels that have a say come to.
+const gainOne, gainTop, gainMost = 256, 1024, (249 + gainOffset) * gainOne / (2 * gainOffset)
 
 // gains are what a pixel's luma is multiplied and divided by for a gain, by
-// black level: a picture's and the inverse of a ground's, times 2³².
-type gains struct{ picture, ground [256]uint64 }
+// black level: a picture's and the inverse of a ground's, times 2³². They are 0
+// where the pixel has no say.
+type gains struct{ picture, ground [256]uint32 }
 
 var gainsOf = func() (of [2]gains) {
 	for full, black := range []int{16, 0} {
-		for v := range 256 {
-			t, d := &of[full], v-black+gainOffset
-			t.picture[v] = uint64(max(1, d)) * gainOne
-			t.ground[v] = (1<<32-1)/uint64(max(1, d)) + 1
-			if v >= 250 { // it may be any brighter
-				t.picture[v] = 1 << 24
-			}
-			if v < black+gainOffset { // noise rules it
-				t.ground[v] = 1 << 38
-			}
+		t := &of[full]
+		for v := range 250 { // what is brighter may be any brighter
+			t.picture[v] = uint32(max(gainOffset+gainOne, (v-black+gainOffset)*gainOne)) // a gain above 0
+		}
+		for v := black + gainOffset; v < 256; v++ { // below it noise rules
+			t.ground[v] = (1<<32-1)/uint32(v-black+gainOffset) + 1
 		}
 	}
 	return of
@@ -183,25 +168,33 @@ var gainsOf = func() (of [2]gains) {
 // findGain returns by how much brighter the picture is than the ground: the
 // median ratio, so that what covers less than half of the scene has no say.
 // What a mask blackens is too dark to.
-func (g *ground) findGain(s *scratch, x []byte, black int) float64 {
+func (g *ground) findGain(x []byte, black int) float64 {
 	t := &gainsOf[0]
 	if black == 0 {
 		t = &gainsOf[1]
 	}
+	mean := g.mean[:len(x)]
+	gain := func(i int) uint64 { return uint64(t.picture[x[i]]) * uint64(t.ground[mean[i]>>8]) >> 32 }
 	// Neighbours count in different histograms, so that none waits for the
 	// other one's sum.
-	var hist [2][gainNone + 1]uint16
-	learned := s.learned[:len(x)]
-	for i, v := range x {
-		hist[i%2][min(t.picture[v]*t.ground[learned[i]]>>32, gainNone)]++
+	var hist [4][gainMost + 1]uint16
+	for i := 3; i < len(x); i += 4 {
+		hist[0][gain(i-3)]++
+		hist[1][gain(i-2)]++
+		hist[2][gain(i-1)]++
+		hist[3][gain(i)]++
 	}
-	n := len(x) - int(hist[0][gainNone]) - int(hist[1][gainNone])
+	for i := len(x) &^ 3; i < len(x); i++ {
+		hist[0][gain(i)]++
+	}
+	count := func(r int) int { return int(hist[0][r]) + int(hist[1][r]) + int(hist[2][r]) + int(hist[3][r]) }
+	n := len(x) - count(0)
 	if n*20 < len(x) {
 		return 1
 	}
 	sum := 0
-	for r := range gainNone {
-		if sum += int(hist[0][r]) + int(hist[1][r]); sum*2 >= n {
+	for r := 1; r <= gainMost; r++ {
+		if sum += count(r); sum*2 >= n {
 			return max(float64(min(r, gainTop))+0.5, gainOne/8) / gainOne
 		}
 	}
@@ -214,49 +207,40 @@ func (g *ground) findGain(s *scratch, x []byte, black int) float64 {
 // foreground) by more than the threshold and its own noise, or the ground from
 // all of the picture around it, as where something slim has left. It returns
 // how many pixels are foreground.
-func (g *ground) compare(s *scratch, x []byte, black, threshold int) int {
-	g.gain = g.findGain(s, x, black)
+func (g *ground) compare(s *scratch, im Imaging, x []byte, black, threshold int) int {
+	g.gain = g.findGain(x, black)
 	scale := int(math.Round(g.gain * 1024))
 	offset := (black - gainOffset) << 8
-	expect := s.expect[:len(g.mean)]
-	for i, m := range g.mean {
-		e := ((int(m)-offset)*scale>>10 + offset + 128) >> 8
-		expect[i] = byte(max(0, min(e, 255)))
-	}
 	base := int(float64(threshold) * math.Sqrt(max(1, min(g.gain, 4))))
-	quiet := spread(byte(min(base, 255)))
-	n, i := 0, 0
-	clear(s.fore)
-	for ; i+8 <= len(x); i += 8 {
-		v, e := load8(x[i:]), load8(expect[i:])
-		high := max8(v, e)
-		far := high - (v ^ e ^ high)
-		if max8(far, quiet) != quiet { // seldom: most pixels are no farther than the threshold alone
-			for j := range 8 {
-				n += g.judge(s, x, i+j, base)
-			}
+	im.Differ(g.layers(s, x), Lighting{Scale: scale, Offset: (offset+128)<<10 - offset*scale, Least: base})
+	n := 0
+	for i := range marked(s.fore) { // few: most pixels differ by no more than the threshold alone
+		if g.judge(s, x, i, base) {
+			n++
+		} else {
+			s.fore[i] = 0
 		}
-	}
-	for ; i < len(x); i++ {
-		n += g.judge(s, x, i, base)
 	}
 	return n
 }
 
-// judge makes a pixel foreground that differs so much, and returns how many it
-// made. The surroundings only bring picture and ground closer to each other.
-func (g *ground) judge(s *scratch, x []byte, i, base int) int {
+// layers are the ground and a picture that is compared with it.
+func (g *ground) layers(s *scratch, x []byte) Layers {
+	return Layers{X: x, Mean: g.mean, Dev: g.dev, Expect: s.expect, Fore: s.fore}
+}
+
+// judge tells whether a pixel that differs so much is foreground. The
+// surroundings only bring picture and ground closer to each other.
+func (g *ground) judge(s *scratch, x []byte, i, base int) bool {
 	least, v, e := base+int(g.dev[i])*3/4, int(x[i]), int(s.expect[i])
 	if abs(v-e) <= least || g.masked.has(i) {
-		return 0
+		return false
 	}
-	lo, hi := g.around(s.expect, i)
-	xlo, xhi := g.around(x, i)
-	if max(lo-v, v-hi, xlo-e, e-xhi) <= least {
-		return 0
+	if lo, hi := g.around(s.expect, i); max(lo-v, v-hi) > least {
+		return true
 	}
-	s.fore[i] = 255
-	return 1
+	lo, hi := g.around(x, i)
+	return max(lo-e, e-hi) > least
 }
 
 // around returns the least and the greatest of a pixel and its neighbours.
@@ -271,7 +255,7 @@ func (g *ground) around(p []byte, i int) (lo, hi int) {
 	return int(least), int(most)
 }
 
-// How follow treats a pixel.
+// How follow treats a pixel; see Imaging.Follow.
 const (
 	pixelQuiet = iota // follow the picture
 	pixelNoise        // foreground that belongs to nothing: it widens the noise
@@ -280,27 +264,9 @@ const (
 
 // follow lets the ground follow the picture after dt. s.fore holds how each
 // pixel is treated.
-func (g *ground) follow(s *scratch, x []byte, dt time.Duration) {
+func (g *ground) follow(s *scratch, im Imaging, x []byte, dt time.Duration) {
 	rate := max(16, min(int(256*dt/pastTime), 64))
-	n := len(x)
-	fore, expect, mean, dev := s.fore[:n], s.expect[:n], g.mean[:n], g.dev[:n]
-	for i, v := range x {
-		m, e, d := int(mean[i]), int(expect[i]), int(dev[i])
-		target := int(v)
-		switch fore[i] {
-		case pixelQuiet:
-			// Sigma-delta: settles at three times the median difference. One up
-			// or one down, without a branch that goes either way half the time.
-			off := abs(target-e)*12 - d
-			dev[i] = uint8(max(1, min(d+1+(off-1)>>63*2, maxDev)))
-		case pixelNoise:
-			dev[i] = uint8(min(d+4, maxDev))
-			target = e
-		default:
-			target = e
-		}
-		mean[i] = uint16(m + (target<<8-m)*rate/256)
-	}
+	im.Follow(g.layers(s, x), rate)
 	g.gain /= 1 + (g.gain-1)*float64(rate)/256
 }
 

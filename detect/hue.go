@@ -30,7 +30,7 @@ type hues struct {
 	c     []byte
 	mid   [2]int
 	vivid float64
-	at    []int // columns of the points
+	at    [][2]int // columns of each cell's points
 }
 
 // halves are Cb and Cr.
@@ -45,17 +45,17 @@ func (u *hues) measure(p Picture, w, h int) {
 	// at returns where the i-th of two points a cell lies, of so many chroma
 	// samples that are so many pixels of the reduced plane.
 	at := func(i, samples, pixels int) int { return (2*i + 1) * hueCell * samples / (4 * pixels) }
-	u.at = sized(u.at, 2*cw)
-	for i := range u.at {
-		u.at[i] = at(i, pw, w)
+	u.at = sized(u.at, cw)
+	for x := range u.at {
+		u.at[x] = [2]int{at(2*x, pw, w), at(2*x+1, pw, w)}
 	}
 	for k, plane := range [2]Plane{p.Cb, p.Cr} {
-		out := u.c[k*cw*ch:]
 		for y := range ch {
 			a, b := plane.Row(at(2*y, ph, h)), plane.Row(at(2*y+1, ph, h))
-			for x := range cw {
-				l, r := u.at[2*x], u.at[2*x+1]
-				out[y*cw+x] = byte((int(a[l]) + int(a[r]) + int(b[l]) + int(b[r]) + 2) / 4)
+			a, out := a[:len(b)], u.c[(k*ch+y)*cw:][:len(u.at)]
+			for x, at := range u.at {
+				sum := uint(a[at[0]]) + uint(b[at[0]]) + uint(a[at[1]]) + uint(b[at[1]])
+				out[x] = byte((sum + 2) / 4)
 			}
 		}
 	}
@@ -66,10 +66,9 @@ func (u *hues) measure(p Picture, w, h int) {
 func (u *hues) weigh() {
 	sum := 0
 	for k, half := range u.halves() {
-		var hist [256]uint16
-		for _, v := range half {
-			hist[v]++
-		}
+		var seen counts
+		seen.add(half)
+		hist := seen.sum()
 		u.mid[k] = median(&hist, len(half))
 		for v, n := range hist {
 			sum += abs(v-u.mid[k]) * int(n)
@@ -100,9 +99,13 @@ func (g *ground) expectHue(s *scratch) bool {
 	s.hueWant = sized(s.hueWant, len(g.hue))
 	n, scale := len(g.hue)/2, int(256*fade)
 	for k, half := range learned.halves() {
-		want := s.hueWant[k*n:][:n]
+		var lit [256]byte
+		for v := range lit {
+			lit[v] = byte(max(0, min(s.hue.mid[k]+(v-learned.mid[k])*scale/256, 255)))
+		}
+		want := s.hueWant[k*n:][:len(half)]
 		for i, v := range half {
-			want[i] = byte(max(0, min(s.hue.mid[k]+(int(v)-learned.mid[k])*scale/256, 255)))
+			want[i] = lit[v]
 		}
 	}
 	return fade >= hueKeep
@@ -132,27 +135,31 @@ func (g *ground) compareHue(s *scratch) int {
 	n, cells := 0, 0
 	now, want := s.hue.halves(), (&hues{c: s.hueWant}).halves()
 	least := hueLeast + int(s.hue.vivid/2) // edges between strong colours tremble more
-	for i := range s.hueApart {
-		if abs(int(now[0][i])-int(want[0][i]))+abs(int(now[1][i])-int(want[1][i])) <= least {
-			continue
+	half := spread(byte(min((least+1)/2, 255)))
+	for at := 0; at < len(s.hueApart); at += 8 {
+		cb, cr := apartBytes(from8(now[0], at), from8(want[0], at)), apartBytes(from8(now[1], at), from8(want[1], at))
+		if notLess8(mean8(cb, cr), half) == 0 {
+			continue // as most, none of them differs enough
 		}
-		d := math.MaxInt
-		around(i, 1, cw, ch, func(o int) {
-			d = min(d, s.hue.apart([2]byte{now[0][i], now[1][i]}, [2]byte{want[0][o], want[1][o]}))
-		})
-		if d > least {
-			s.hueApart[i] = byte(min(d, 255))
-			cells++
+		for i := at; i < min(at+8, len(s.hueApart)); i++ {
+			if abs(int(now[0][i])-int(want[0][i]))+abs(int(now[1][i])-int(want[1][i])) <= least {
+				continue
+			}
+			d := math.MaxInt
+			around(i, 1, cw, ch, func(o int) {
+				d = min(d, s.hue.apart([2]byte{now[0][i], now[1][i]}, [2]byte{want[0][o], want[1][o]}))
+			})
+			if d > least {
+				s.hueApart[i] = byte(min(d, 255))
+				cells++
+			}
 		}
 	}
 	if float64(cells) > hueMost*float64(cw*ch) {
 		clear(s.hueApart)
 		return 0
 	}
-	for i, d := range s.hueApart {
-		if d == 0 {
-			continue
-		}
+	for i := range marked(s.hueApart) {
 		for y := range hueCell {
 			from := (i/cw*hueCell+y)*g.w + i%cw*hueCell
 			for at := from; at < from+hueCell; at++ {
@@ -224,19 +231,22 @@ func (g *ground) followHue(s *scratch) {
 		return
 	}
 	cw, ch := hueSize(g.w, g.h)
-	for k := range 2 {
-		whole := sign(s.hue.mid[k] - s.hueLearned.mid[k])
-		for y := range ch {
-			fore := s.fore[(y*hueCell+hueCell/2)*g.w:][:g.w]
-			now, learned := s.hue.c[(k*ch+y)*cw:][:cw], g.hue[(k*ch+y)*cw:][:cw]
-			for x, v := range learned {
-				by := sign(int(now[x]) - int(v))
-				if fore[x*hueCell+hueCell/2] == pixelHeld {
-					by = whole
-				}
-				learned[x] = byte(max(0, min(int(v)+by, 255)))
+	n := cw * ch
+	now := s.hue.c[:len(g.hue)]
+	whole := [2]int{sign(s.hue.mid[0] - s.hueLearned.mid[0]), sign(s.hue.mid[1] - s.hueLearned.mid[1])}
+	for y := range ch {
+		fore := s.fore[(y*hueCell+hueCell/2)*g.w:][:g.w]
+		for x := range cw {
+			if fore[x*hueCell+hueCell/2] != pixelHeld {
+				continue
+			}
+			for k, i := range [2]int{y*cw + x, n + y*cw + x} {
+				now[i] = byte(max(0, min(int(g.hue[i])+whole[k], 255)))
 			}
 		}
+	}
+	for i := 0; i < len(now); i += 8 {
+		put8(g.hue, i, closer8(from8(g.hue, i), from8(now, i)))
 	}
 }
 

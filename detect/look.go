@@ -10,7 +10,7 @@ import (
 // they say otherwise.
 const (
 	cellSide  = 4 // a cell: an edge is a step between cells
-	blockSide = 8 // a block: sharpness is judged block by block
+	blockSide = 8 // a block: sharpness is judged block by block; see Imaging.Peaks
 	fewBlocks = 8 // fewer than these tell nothing
 
 	bands      = 32 // of the picture, top to bottom, whose fingerprints are kept
@@ -84,7 +84,7 @@ func newRetina(w, h int, masked bitmap) *retina {
 }
 
 // measure looks at a picture whose reduced luma is x.
-func (r *retina) measure(s *scratch, p Picture, x []byte, black int) look {
+func (r *retina) measure(s *scratch, im Imaging, p Picture, x []byte, black int) look {
 	l := look{}
 	if !r.light(&l, x, black) {
 		return look{blank: true}
@@ -94,7 +94,7 @@ func (r *retina) measure(s *scratch, p Picture, x []byte, black int) look {
 	r.hue(&l, p)
 	s.edges, s.peaks = sized(s.edges, r.ew*r.eh), sized(s.peaks, r.bw*r.bh)
 	r.trace(s, x)
-	r.sharpen(s.peaks, x)
+	im.Peaks(s.peaks, Plane{Pix: x, Width: r.w, Height: r.h, Stride: r.w})
 	l.edges, l.peaks = s.edges, s.peaks
 	return l
 }
@@ -102,14 +102,12 @@ func (r *retina) measure(s *scratch, p Picture, x []byte, black int) look {
 // light measures luma and its gradient in every third row; false when next
 // to nothing is unmasked.
 func (r *retina) light(l *look, x []byte, black int) bool {
-	var hist [4][256]uint16
+	var seen counts
 	var grad, pairs int
 	for y := 0; y < r.h; y += 3 {
 		row, below := x[y*r.w:][:r.w], x[min(y+1, r.h-1)*r.w:][:r.w]
 		if r.masked.none(y*r.w, min(y+2, r.h)*r.w) {
-			for i, v := range row {
-				hist[i%4][v]++
-			}
+			seen.add(row)
 			grad += apart(row[1:], row[:r.w-1]) + apart(row, below)
 			pairs += 2*r.w - 1
 			continue
@@ -119,7 +117,7 @@ func (r *retina) light(l *look, x []byte, black int) bool {
 			if r.masked.has(at) {
 				continue
 			}
-			hist[0][v]++
+			seen[0][v]++
 			if i+1 < r.w && !r.masked.has(at+1) {
 				grad += abs(int(v) - int(row[i+1]))
 				pairs++
@@ -130,13 +128,12 @@ func (r *retina) light(l *look, x []byte, black int) bool {
 			}
 		}
 	}
-	var all [256]int
+	all := seen.sum()
 	n, sum, white := 0, 0, 0
-	for v := range all {
-		all[v] = int(hist[0][v]) + int(hist[1][v]) + int(hist[2][v]) + int(hist[3][v])
-		n, sum = n+all[v], sum+v*all[v]
+	for v, m := range all {
+		n, sum = n+int(m), sum+v*int(m)
 		if v-black >= whiteLevel {
-			white += all[v]
+			white += int(m)
 		}
 	}
 	if n*150 < len(x) {
@@ -148,7 +145,7 @@ func (r *retina) light(l *look, x []byte, black int) bool {
 	l.sharp = float64(grad) / float64(max(pairs, 1))
 	rest := n / 20
 	for v := 255; v >= 0; v-- {
-		if rest -= all[v]; rest < 0 {
+		if rest -= int(all[v]); rest < 0 {
 			l.high = float64(max(0, v-black))
 			break
 		}
@@ -185,25 +182,6 @@ func (r *retina) trace(s *scratch, x []byte) {
 		for i := range out {
 			a, b, c, d := up[i], up[i+1], down[i], down[i+1]
 			out[i] = edge{b + d - a - c, c + d - a - b}
-		}
-	}
-}
-
-// sharpen measures the greatest step between two pixels of each block, beside
-// each other in its even rows and above each other in its odd ones.
-func (r *retina) sharpen(peaks []byte, x []byte) {
-	for by := range r.bh {
-		for bx := range r.bw {
-			p := x[(by*r.w+bx)*blockSide:]
-			var peak uint64
-			for y := 0; y < blockSide; y += 2 {
-				row, odd := p[y*r.w:], p[(y+1)*r.w:]
-				peak = max8(peak, apartBytes(load8(row), load8(row[1:])))
-				peak = max8(peak, apartBytes(load8(odd), load8(odd[r.w:])))
-			}
-			peak = max8(peak, peak>>32)
-			peak = max8(peak, peak>>16)
-			peaks[by*r.bw+bx] = byte(max8(peak, peak>>8))
 		}
 	}
 }

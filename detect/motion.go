@@ -62,7 +62,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 		return nil, nil
 	}
 	light := g.gain // how far the ground lagged behind the last picture
-	fore := g.compare(s, x, black, w.o.Threshold)
+	fore := g.compare(s, w.o.Imaging, x, black, w.o.Threshold)
 	if float64(fore) > stirredShare*float64(len(x)-g.masked.size) {
 		if g.stirred++; g.stirred >= stirredMost {
 			w.relearn()
@@ -91,7 +91,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return t.gone() })
 	w.remember(m, x, now)
 	w.settle(m, s, x, now)
-	g.follow(s, x, dt)
+	g.follow(s, w.o.Imaging, x, dt)
 	g.followHue(s)
 	return m, nil
 }
@@ -239,10 +239,8 @@ func (w *Watch) leave(b Blob, labels []int32) {
 // where a rule misses what was taken a ghost stays until it has told.
 func (w *Watch) settle(m *motion, s *scratch, x []byte, now time.Time) {
 	g := w.ground
-	for i, f := range s.fore {
-		if f != 0 {
-			s.fore[i] = pixelNoise
-		}
+	for i := range marked(s.fore) {
+		s.fore[i] = pixelNoise
 	}
 	// Ground under a shadow is not to follow it piece by piece: what would be
 	// left of the shadow then has too little texture to be known as light.
@@ -295,10 +293,7 @@ func guard(s *scratch, w, h int) {
 	const rim = 2
 	fore := s.spare[:len(s.fore)]
 	copy(fore, s.fore)
-	for i, how := range fore {
-		if how == pixelQuiet {
-			continue
-		}
+	for i := range marked(fore) {
 		for y := max(i/w-rim, 0); y <= min(i/w+rim, h-1); y++ {
 			for j := y*w + max(i%w-rim, 0); j <= y*w+min(i%w+rim, w-1); j++ {
 				if s.fore[j] == pixelQuiet {

@@ -90,7 +90,33 @@ type Imaging interface {
 	Blobs(mask Plane, minArea int) (blobs []Blob, labels []int32, err error)
 	// JPEG encodes a picture, at most maxWidth wide.
 	JPEG(p Picture, maxWidth int) ([]byte, error)
+	// Peaks writes the greatest step between two pixels of each of the (Width-1)/8
+	// × (Height-1)/8 blocks of 8 × 8 pixels of a plane without gaps: between
+	// neighbours in a row in the even rows of a block, in a column in the odd ones.
+	Peaks(peaks []byte, p Plane)
+	// Differ writes into Expect what Mean looks like under a light, and into
+	// Fore 255 for every pixel where X differs from that by more than
+	// light.Least, else 0.
+	Differ(l Layers, light Lighting)
+	// Follow lets the ground follow the picture as Fore tells. Where that is 0,
+	// Mean goes to X by rate/256 of the way, and Dev one up where X is farther
+	// than Dev/12 from Expect, else one down. Where it is not, Mean goes to
+	// Expect, and where it is 1, Dev goes up by 4. Dev stays within 1..100.
+	Follow(l Layers, rate int)
 }
+
+// Layers are a picture and what it is compared with, as many pixels of each: X
+// is the picture, Mean (1/256 steps of 0..255) and Dev are the ground, Expect is
+// how that looks in the picture's light, Fore what is foreground.
+type Layers struct {
+	X, Dev, Expect, Fore []byte
+	Mean                 []uint16
+}
+
+// Lighting is how a picture's light shows a ground: in steps it looks like
+// (mean×Scale + Offset) / 2¹⁸, rounded down, within 0..255. Least is by how many
+// steps a pixel may differ from that.
+type Lighting struct{ Scale, Offset, Least int }
 
 // Blob is a connected group of pixels of a mask.
 type Blob struct {

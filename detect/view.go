@@ -76,15 +76,14 @@ func (v *View) sure(i int) bool {
 // trust counts whether edge i is where and as it was.
 func (v *View) trust(i int, e edge) {
 	x, y := int(e.x), int(e.y)
-	n := int(v.faith[i/2] >> (i % 2 * 4) & 15)
-	switch {
-	case x*x+y*y < edgeFaint*edgeFaint:
-		n--
-	case like(x, y, int(v.edges[i][0]), int(v.edges[i][1])):
-		n++
-	default:
-		n -= 2
+	by := -2
+	if like(x, y, int(v.edges[i][0]), int(v.edges[i][1])) {
+		by = 1
 	}
+	if x*x+y*y < edgeFaint*edgeFaint {
+		by = -1
+	}
+	n := int(v.faith[i/2]>>(i%2*4)&15) + by
 	v.faith[i/2] = v.faith[i/2]&^(15<<(i%2*4)) | byte(max(0, min(n, faithMost)))<<(i%2*4)
 }
 
@@ -152,15 +151,8 @@ func toward(a, b, n int) int {
 	return a + (d+sign(d)*n/2)/n
 }
 
-func sign(v int) int {
-	switch {
-	case v > 0:
-		return 1
-	case v < 0:
-		return -1
-	}
-	return 0
-}
+// sign is -1, 0 or 1, without a branch that noise takes either way.
+func sign(v int) int { return v>>63 | int(uint(-v)>>63) }
 
 // viewSize is how many bytes of a checkpoint a view takes.
 func (r *retina) viewSize() int {
@@ -220,10 +212,11 @@ func (k likeness) agrees() float64 {
 // cover may take the colour out of a picture, and does not make it night.
 func (k likeness) unchanged() bool { return k.contrast > 0.9 && k.contrast < 1.1 && k.crisp > 0.9 }
 
-// like tells whether two edges have about one direction: 45° at most apart.
+// like tells whether two edges have about one direction: 45° at most apart. One
+// that is none is like no other.
 func like(ax, ay, bx, by int) bool {
 	dot := ax*bx + ay*by
-	return dot > 0 && 2*dot*dot >= (ax*ax+ay*ay)*(bx*bx+by*by)
+	return 2*dot*abs(dot) >= max(1, (ax*ax+ay*ay)*(bx*bx+by*by))
 }
 
 // tally is what the edges of one block say.

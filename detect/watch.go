@@ -431,8 +431,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.size(len(x.Pix))
-	w.ground.recall(s)
-	l := w.retina.measure(s, p, x.Pix, black)
+	l := w.retina.measure(s, w.o.Imaging, p, x.Pix, black)
 	l.now = received
 	scene, trusted := w.examine(s, l)
 	r.Scene = scene

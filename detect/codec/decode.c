@@ -23,14 +23,11 @@ static int get_buffer(AVCodecContext *c, AVFrame *f, int flags) {
   if (err < 0) return err;
   for (int i = 0; i < 3 && f->data[i]; i++) {
     int rows = i == 0 ? f->height : -((-f->height) >> d->log2_chroma_h);
-    for (int y = 0; y < rows; y++) {
-      uint8_t *row = f->data[i] + (ptrdiff_t)y * f->linesize[i];
-      if (i > 0 || y % PATTERN_ROWS) {
-        memset(row, 0x80, f->linesize[i]);
-        continue;
-      }
-      for (int x = 0; x + 4 <= f->linesize[i]; x += 4) memcpy(row + x, pattern, 4);
-    }
+    size_t line = (size_t)f->linesize[i];
+    memset(f->data[i], 0x80, line * rows);
+    if (i > 0) continue;
+    for (size_t x = 0; x + 4 <= line; x += 4) memcpy(f->data[0] + x, pattern, 4);
+    for (int y = PATTERN_ROWS; y < rows; y += PATTERN_ROWS) memcpy(f->data[0] + y * line, f->data[0], line);
   }
   return 0;
 }

@@ -2,28 +2,34 @@
 
 #include <string.h>
 
-// The compiler makes one version for processors with AVX2 and one for all.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define EVERY_PROCESSOR __attribute__((target_clones("avx2", "default"), optimize("O3")))
-#else
-#define EVERY_PROCESSOR
-#endif
+#include "processor.h"
 
 EVERY_PROCESSOR
 static void add_row(uint16_t *restrict sums, const uint8_t *restrict row, int n) {
   for (int x = 0; x < n; x++) sums[x] += row[x];
 }
 
-EVERY_PROCESSOR
-static void add_rows4(uint16_t *restrict sums, const uint8_t *restrict a, const uint8_t *restrict b,
-                      const uint8_t *restrict c, const uint8_t *restrict d, int n) {
-  for (int x = 0; x < n; x++) sums[x] = (uint16_t)(a[x] + b[x] + c[x] + d[x]);
+// Two neighbours, whichever comes first in memory.
+static inline uint16_t pair(const uint8_t *p) {
+  uint16_t v;
+  memcpy(&v, p, sizeof v);
+  return (uint16_t)((v & 0xff) + (v >> 8));
 }
 
 EVERY_PROCESSOR
-static void fours(uint8_t *restrict out, const uint16_t *restrict sums, int w) {
-  for (int x = 0; x < w; x++)
-    out[x] = (uint8_t)((sums[4 * x] + sums[4 * x + 1] + sums[4 * x + 2] + sums[4 * x + 3] + 8) >> 4);
+static void pair_rows4(uint16_t *restrict sums, const uint8_t *restrict a, const uint8_t *restrict b,
+                       const uint8_t *restrict c, const uint8_t *restrict d, int n) {
+  for (int x = 0; x < n; x++)
+    sums[x] = (uint16_t)(pair(a + 2 * x) + pair(b + 2 * x) + pair(c + 2 * x) + pair(d + 2 * x));
+}
+
+EVERY_PROCESSOR
+static void fours(uint8_t *restrict out, const uint16_t *restrict pairs, int w) {
+  for (int x = 0; x < w; x++) {
+    uint32_t v;
+    memcpy(&v, pairs + 2 * x, sizeof v);
+    out[x] = (uint8_t)(((v & 0xffff) + (v >> 16) + 8) >> 4);
+  }
 }
 
 void patrol_reduce(const uint8_t *pix, ptrdiff_t stride, int side, int w, int h, uint16_t *sums, uint8_t *out) {
@@ -31,7 +37,7 @@ void patrol_reduce(const uint8_t *pix, ptrdiff_t stride, int side, int w, int h,
   for (int y = 0; y < h; y++, out += w) {
     const uint8_t *row = pix + (ptrdiff_t)y * side * stride;
     if (side == 4) { // the usual sub-streams
-      add_rows4(sums, row, row + stride, row + 2 * stride, row + 3 * stride, 4 * w);
+      pair_rows4(sums, row, row + stride, row + 2 * stride, row + 3 * stride, 2 * w);
       fours(out, sums, w);
       continue;
     }
@@ -45,64 +51,84 @@ void patrol_reduce(const uint8_t *pix, ptrdiff_t stride, int side, int w, int h,
   }
 }
 
-// Weights of the up to three pixels that a reduced one covers, in 1/256 that
-// add up to 256: tap[0] is the first pixel, tap[1..3] the weights.
-static void weigh(uint16_t *tap, int i, int from, int to) {
+// A tap is the first of up to three pixels that a reduced one covers, and their
+// weights in 1/256 that add up to 256.
+typedef struct { uint64_t first, weights; } tap;
+
+static tap weigh(int i, int from, int to) {
   // In units of 1/to of a pixel, pixel j covers j*to..(j+1)*to.
   int begin = i * from, end = begin + from, first = begin / to;
   int one = (first + 1) * to - begin, two = end - (first + 1) * to;
   int three = two > to ? two - to : 0;
-  if (two > to) two = to;
-  tap[0] = (uint16_t)first;
-  tap[1] = (uint16_t)((one * 256 + from / 2) / from);
-  tap[3] = (uint16_t)((three * 256 + from / 2) / from);
-  tap[2] = (uint16_t)(256 - tap[1] - tap[3]);
+  int w1 = (one * 256 + from / 2) / from, w3 = (three * 256 + from / 2) / from, w2 = 256 - w1 - w3;
+  return (tap){(uint64_t)first, (uint64_t)w1 << 32 | (uint64_t)w2 << 16 | (uint64_t)w3};
 }
 
 EVERY_PROCESSOR
-static void mix_rows(uint16_t *restrict row, const uint8_t *restrict a, const uint8_t *restrict b,
-                     const uint8_t *restrict c, uint16_t wa, uint16_t wb, uint16_t wc, int n) {
-  for (int x = 0; x < n; x++) row[x] = (uint16_t)(a[x] * wa + b[x] * wb + c[x] * wc);
+static void widen(uint16_t *restrict wide, const uint8_t *restrict row, int n) {
+  for (int x = 0; x < n; x++) wide[x] = row[x];
 }
 
-void patrol_area(const uint8_t *pix, int sw, int sh, int w, int h, uint16_t *row, uint16_t *taps, uint8_t *out) {
-  for (int x = 0; x < w; x++) weigh(taps + 4 * x, x, sw, w);
+EVERY_PROCESSOR
+static void mix_rows(uint8_t *restrict out, const uint16_t *restrict a, const uint16_t *restrict b,
+                     const uint16_t *restrict c, uint16_t wa, uint16_t wb, uint16_t wc, int n) {
+  for (int x = 0; x < n; x++)
+    out[x] = (uint8_t)(((uint32_t)a[x] * wa + (uint32_t)b[x] * wb + (uint32_t)c[x] * wc + 32768u) >> 16);
+}
+
+void patrol_area(const uint8_t *pix, int sw, int sh, int w, int h, uint16_t *room, uint64_t *taps, uint8_t *out) {
+  tap *t = (tap *)taps;
+  for (int x = 0; x < w; x++) t[x] = weigh(x, sw, w);
+  uint16_t *row = room + 3 * w; // and three of what rows are reduced to
+  memset(row + sw, 0, 3 * sizeof *row);
+  int next = 0;
   for (int y = 0; y < h; y++, out += w) {
-    uint16_t tap[4];
-    weigh(tap, y, sh, h);
-    const uint8_t *a = pix + (ptrdiff_t)tap[0] * sw;
-    const uint8_t *b = tap[0] + 1 < sh ? a + sw : a, *c = tap[0] + 2 < sh ? a + 2 * sw : b;
-    mix_rows(row, a, b, c, tap[1], tap[2], tap[3], sw);
-    for (int x = 0; x < w; x++) {
-      const uint16_t *t = taps + 4 * x, *p = row + t[0];
-      uint32_t sum = 32768u + (uint32_t)p[0] * t[1];
-      if (t[2]) sum += (uint32_t)p[1] * t[2];
-      if (t[3]) sum += (uint32_t)p[2] * t[3];
-      out[x] = (uint8_t)(sum >> 16);
+    tap v = weigh(y, sh, h);
+    for (; next < sh && next <= (int)v.first + 2; next++) {
+      widen(row, pix + (ptrdiff_t)next * sw, sw);
+      uint16_t *to = room + next % 3 * w;
+#pragma GCC unroll 4
+      for (int x = 0; x < w; x++) {
+        // Four pixels, the first one lowest, times three weights: the sum that is
+        // wanted stands in the third 16 bits, and nothing flows over into it.
+        uint64_t four;
+        memcpy(&four, row + t[x].first, sizeof four);
+        to[x] = (uint16_t)(four * t[x].weights >> 32);
+      }
     }
+    uint16_t *a = room + v.first % 3 * w, *b = room + (v.first + 1) % 3 * w, *c = room + (v.first + 2) % 3 * w;
+    mix_rows(out, a, b, c, (uint16_t)(v.weights >> 32), (uint16_t)(v.weights >> 16), (uint16_t)v.weights, w);
   }
 }
 
 enum { SIDE = 43, MIDDLE = 170 }; // 256ths
 
 EVERY_PROCESSOR
-static void smooth_columns(uint16_t *restrict row, const uint8_t *restrict a, const uint8_t *restrict b,
-                           const uint8_t *restrict c, int n) {
-  for (int x = 0; x < n; x++) row[x] = (uint16_t)((a[x] + c[x]) * SIDE + b[x] * MIDDLE);
+static void smooth_columns(uint16_t *restrict sums, const uint8_t *a, const uint8_t *b, const uint8_t *c, int n) {
+  for (int i = 0; i < n; i++) sums[i] = (uint16_t)((a[i] + c[i]) * SIDE + b[i] * MIDDLE);
+}
+
+static inline uint8_t smoothed(uint16_t a, uint16_t b, uint16_t c) {
+  return (uint8_t)((((uint32_t)a + c) * SIDE + (uint32_t)b * MIDDLE + 32768u) >> 16);
 }
 
 EVERY_PROCESSOR
-static void smooth_row(uint8_t *restrict out, const uint16_t *restrict row, int n) {
-  for (int x = 0; x < n; x++)
-    out[x] = (uint8_t)((((uint32_t)row[x] + row[x + 2]) * SIDE + (uint32_t)row[x + 1] * MIDDLE + 32768u) >> 16);
+static void smooth_rows(uint8_t *restrict out, const uint16_t *restrict sums, int n) {
+  for (int i = 0; i < n; i++) out[i] = smoothed(sums[i - 1], sums[i], sums[i + 1]);
 }
 
-void patrol_smooth(const uint8_t *pix, int w, int h, uint16_t *row, uint8_t *out) {
-  for (int y = 0; y < h; y++) {
-    const uint8_t *b = pix + (ptrdiff_t)y * w;
-    smooth_columns(row + 1, y > 0 ? b - w : b, b, y + 1 < h ? b + w : b, w);
-    row[0] = row[1]; // beyond its edges the plane goes on as it is there
-    row[w + 1] = row[w];
-    smooth_row(out + (ptrdiff_t)y * w, row, w);
+void patrol_smooth(const uint8_t *pix, int w, int h, uint16_t *room, uint8_t *out) {
+  // Beyond its edges the plane goes on as it is there.
+  const uint8_t *last = pix + (ptrdiff_t)w * (h - 1);
+  uint16_t *sums = room + 1; // what the rows' ends see beside them is put right below
+  smooth_columns(sums, pix, pix, h > 1 ? pix + w : pix, w);
+  if (h > 1) {
+    smooth_columns(sums + w, pix, pix + w, pix + 2 * w, w * (h - 2));
+    smooth_columns(sums + (ptrdiff_t)w * (h - 1), last - w, last, last, w);
+  }
+  smooth_rows(out, sums, w * h);
+  for (int y = 0; y < h; y++, out += w, sums += w) {
+    out[0] = smoothed(sums[0], sums[0], sums[w > 1]);
+    out[w - 1] = smoothed(sums[w - 1 - (w > 1)], sums[w - 1], sums[w - 1]);
   }
 }

@@ -22,7 +22,8 @@ import (
 // for planes so small and where a side shrinks by no whole number, and this is
 // where all of a picture's luma is read.
 type reducer struct {
-	sums, taps    []uint16
+	sums          []uint16
+	taps          []uint64
 	coarse, small []byte
 	smoothed      []byte
 }
@@ -44,24 +45,24 @@ func (r *reducer) reduce(p detect.Plane, width, height int) detect.Plane {
 	w, h := p.Width/side, p.Height/side
 	r.sums = slices.Grow(r.sums[:0], p.Width)[:p.Width]
 	r.coarse = slices.Grow(r.coarse[:0], w*h)[:w*h]
-	C.patrol_reduce((*C.uint8_t)(unsafe.SliceData(p.Pix)), C.ptrdiff_t(p.Stride), C.int(side), C.int(w), C.int(h),
-		(*C.uint16_t)(unsafe.SliceData(r.sums)), (*C.uint8_t)(unsafe.SliceData(r.coarse)))
+	C.patrol_reduce(c8(p.Pix), C.ptrdiff_t(p.Stride), C.int(side), C.int(w), C.int(h), c16(r.sums), c8(r.coarse))
 	if w == width && h == height {
 		return detect.Plane{Pix: r.coarse, Width: w, Height: h, Stride: w}
 	}
-	r.taps = slices.Grow(r.taps[:0], 4*width)[:4*width]
+	r.sums = slices.Grow(r.sums[:0], w+3*width+3)[:w+3*width+3]
+	r.taps = slices.Grow(r.taps[:0], 2*width)[:2*width]
 	r.small = slices.Grow(r.small[:0], width*height)[:width*height]
-	C.patrol_area((*C.uint8_t)(unsafe.SliceData(r.coarse)), C.int(w), C.int(h), C.int(width), C.int(height),
-		(*C.uint16_t)(unsafe.SliceData(r.sums)), (*C.uint16_t)(unsafe.SliceData(r.taps)), (*C.uint8_t)(unsafe.SliceData(r.small)))
+	C.patrol_area(c8(r.coarse), C.int(w), C.int(h), C.int(width), C.int(height),
+		c16(r.sums), (*C.uint64_t)(unsafe.SliceData(r.taps)), c8(r.small))
 	return detect.Plane{Pix: r.small, Width: width, Height: height, Stride: width}
 }
 
 // smooth returns a plane without gaps smoothed over 3 × 3 pixels. The next call
 // overwrites it.
 func (r *reducer) smooth(p detect.Plane) detect.Plane {
-	r.sums = slices.Grow(r.sums[:0], p.Width+2)[:p.Width+2]
-	r.smoothed = slices.Grow(r.smoothed[:0], p.Width*p.Height)[:p.Width*p.Height]
-	C.patrol_smooth((*C.uint8_t)(unsafe.SliceData(p.Pix)), C.int(p.Width), C.int(p.Height),
-		(*C.uint16_t)(unsafe.SliceData(r.sums)), (*C.uint8_t)(unsafe.SliceData(r.smoothed)))
+	n := p.Width * p.Height
+	r.sums = slices.Grow(r.sums[:0], n+2)[:n+2]
+	r.smoothed = slices.Grow(r.smoothed[:0], n)[:n]
+	C.patrol_smooth(c8(p.Pix), C.int(p.Width), C.int(p.Height), c16(r.sums), c8(r.smoothed))
 	return detect.Plane{Pix: r.smoothed, Width: p.Width, Height: p.Height, Stride: p.Width}
 }
