@@ -131,11 +131,10 @@ func sureOf(all []Detection, class string) float64 {
 
 // fireGrid lays cells over a zone.
 type fireGrid struct {
-	// x0 and y0 are where it begins, side how wide a cell is and step how far
-	// its points are apart, in chroma samples.
-	x0, y0, side, step, cols, rows int
-	width, height                  int // of the picture, in luma pixels
-	in                             [fireCells / 64]uint64
+	// x0 and y0 are where it begins and side how wide a cell is, in chroma samples.
+	x0, y0, side, cols, rows int
+	width, height            int // of the picture, in luma pixels
+	in                       [fireCells / 64]uint64
 }
 
 func newFireGrid(area bitmap, w, h, width, height int) fireGrid {
@@ -159,7 +158,7 @@ func newFireGrid(area bitmap, w, h, width, height int) fireGrid {
 	g.x0, g.y0 = x0*cw/w, y0*ch/h
 	bw, bh := x1*cw/w-g.x0, y1*ch/h-g.y0
 	g.side = max(2, int(math.Ceil(math.Sqrt(float64(bw*bh)/fireCells))))
-	g.cols, g.rows, g.step = bw/g.side, bh/g.side, (g.side+2)/3
+	g.cols, g.rows = bw/g.side, bh/g.side
 	for i := range g.cols * g.rows {
 		x, y := g.x0+i%g.cols*g.side+g.side/2, g.y0+i/g.cols*g.side+g.side/2
 		if area.has(y*h/ch*w + x*w/cw) {
@@ -234,6 +233,7 @@ var fireScratches = sync.Pool{New: func() any { return new(fireScratch) }}
 // measure reads the picture. cast is the scene's Cr − Cb.
 func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 	clear(cells)
+	step := (g.side + 2) / 3 // between a cell's points, in chroma samples
 	black, scaleY, scaleC := 16, 255*256/219, 255*256/224
 	if p.FullRange {
 		black, scaleY, scaleC = 0, 256, 256
@@ -244,7 +244,7 @@ func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 	var luma, cb, cr [3][]byte // the rows of a cell's points, of which it has three at most
 	for row := range g.rows {
 		n := 0
-		for dy := 0; dy < g.side; dy += g.step {
+		for dy := 0; dy < g.side; dy += step {
 			y := g.y0 + row*g.side + dy
 			luma[n], cb[n], cr[n] = p.Y.Row(2*y), p.Cb.Row(y), p.Cr.Row(y)
 			n++
@@ -259,7 +259,7 @@ func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 			var sumY, sumD int
 			for k := range n {
 				luma, cb, cr := luma[k], cb[k][:x1], cr[k][:x1]
-				for x := x0; x < x1; x += g.step {
+				for x := x0; x < x1; x += step {
 					y, b, r := int(luma[2*x]), int(cb[x]), int(cr[x])
 					sumY, sumD = sumY+y, sumD+r-b
 					if r-b >= least || y >= bright {
@@ -270,7 +270,7 @@ func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 			c.luma, c.tint = float32(sumY), float32(sumD)
 		}
 	}
-	a := (g.side + g.step - 1) / g.step
+	a := (g.side + step - 1) / step
 	points := a * a
 	for i := range cells {
 		if !g.has(i) {

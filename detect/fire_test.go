@@ -153,6 +153,36 @@ func TestFireInDrawnScenes(t *testing.T) {
 	}
 }
 
+// A shop front whose light went on differs from clear sight for minutes, and
+// whoever passes changes it for a look: neither is smoke.
+func TestNoSmokeWherePeoplePassALitFront(t *testing.T) {
+	var all tally
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, fireStream+4))
+		back := street(r, 0.5*r.Float32())
+		x, y, light := 0.3+0.4*r.Float64(), 0.5+0.1*r.Float64(), 1.2+0.2*r.Float32()
+		front := func(sec float64) *canvas {
+			c, lit := back.clone(), float32(1)
+			if sec > 80 {
+				lit = light
+			}
+			c.paint(x-0.1, y-0.2, x+0.1, y+0.1, func(px, _ float64) (colour, float32) {
+				return colour{105, 105, 100}.times(lit * (0.8 + 0.3*float32(math.Abs(math.Sin(40*px))))), 1
+			})
+			passer := rand.New(rand.NewPCG(seed, uint64(sec)))
+			if at := x - 0.1 + 0.2*passer.Float64(); int(sec)%40 == 0 {
+				c.paint(at-0.02, y-0.1, at+0.02, y+0.13, func(_, _ float64) (colour, float32) { return colour{45, 45, 50}, 1 })
+			}
+			return c
+		}
+		all.count(t, film(r, fmt.Sprintf("a lit front, seed %d", seed), front, 10*time.Second, 40), smokeOf)
+	}
+	t.Log(all)
+	if all.alarms > 0 {
+		t.Errorf("%d alarms", all.alarms)
+	}
+}
+
 // reel reads a clip through an ffmpeg filter, fps pictures a second, at low
 // bitrate when crf is not 0.
 func reel(tb testing.TB, name, filter string, fps float64, w, h, crf int) []detect.Picture {

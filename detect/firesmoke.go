@@ -15,7 +15,9 @@ import (
 // stands does not change, a shadow of a cloud comes over the edge of the zone,
 // fog lies on everything, dust has a colour, and steam is gone soon. Dawn, dusk
 // and lamps that fade into it change slowly and in step with the exposure, so
-// that what is not changing by itself is soon clear sight again.
+// that what is not changing by itself is soon clear sight again. While it still
+// differs, people pass before it, and lamps go on and off: a change for once,
+// before and after which two looks are alike, which no two of smoke are.
 
 const (
 	plumePitch  = 3    // cells between the centres of two puffs
@@ -23,13 +25,14 @@ const (
 	plumeLeast  = 6    // luma by which smoke differs from clear sight at least, and
 	plumeShare  = 0.08 // the same as a share of clear sight
 	plumeTint   = 30   // Cr − Cb of what is too coloured to be smoke
-	plumeNoise  = 1.5  // luma by which a puff changes without a reason
+	plumeNoise  = 1    // luma by which a puff changes without a reason
 	plumeLight  = 0.03 // by how much the light of two looks may differ
-	plumeChurn  = 0.3  // how quickly the mean of the change follows
+	plumeChurn  = 0.3  // how quickly the mean of the change follows, and
+	churnMost   = 2.5  // luma by which one look can move it, at most
 	plumeFoot   = 2.5  // cells by which the foot wanders at most, or
 	plumeWander = 0.25 // a share of the plume's width
-	churnLeast  = 0.06 // so much of it is another than in the look before, at least, and
-	churnFull   = 0.10 // so much for sure
+	churnLeast  = 0.25 // luma beyond noise by which no two of three looks are alike, at least, and
+	churnFull   = 0.55 // for sure
 	clearTime   = 3 * time.Minute
 	otherTime   = 15 * time.Minute
 	smokeLasts  = 40 * time.Second
@@ -38,11 +41,11 @@ const (
 
 // smokeMemory is what is remembered of smoke in a zone.
 type smokeMemory struct {
-	// Clear is each cell's luma in clear sight; Tint is each puff's Cr − Cb
-	// there, over 128, and Past by how much the newest look differed, over 128.
+	// Clear is each cell's luma in clear sight. Puffs are three bytes a puff, over
+	// 128: its Cr − Cb there, and by how much it differed in the newest look and
+	// in the one before that.
 	Clear []byte `json:"clear,omitempty"`
-	Tint  []byte `json:"tint,omitempty"`
-	Past  []byte `json:"past,omitempty"`
+	Puffs []byte `json:"puffs,omitempty"`
 	// Looks counts the first ones.
 	Looks int `json:"looks,omitempty"`
 	// Dither is added before a mean is cut to a byte, else it would stick.
@@ -62,9 +65,9 @@ type smokeMemory struct {
 }
 
 func (m *smokeMemory) fits(cells, puffs int) bool {
-	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Tint) == 0 && len(m.Past) == 0
-	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Tint) == puffs && len(m.Past) == puffs
-	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Churn, m.Gain/64, m.Foot/fireCells) &&
+	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Puffs) == 0
+	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Puffs) == 3*puffs
+	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Churn/churnMost, m.Gain/64, m.Foot/fireCells) &&
 		len(m.Boxes) <= 1 && boxesFit(m.Boxes)
 }
 
@@ -96,7 +99,7 @@ type veiled struct {
 // look takes one look into account; cast is the scene's Cr − Cb.
 func (m *smokeMemory) look(g *fireGrid, s *fireScratch, cast float64, now time.Time, dt time.Duration) veiled {
 	if m.Looks == 0 {
-		m.Clear, m.Tint, m.Past = make([]byte, len(s.cells)), make([]byte, g.puffs()), make([]byte, g.puffs())
+		m.Clear, m.Puffs = make([]byte, len(s.cells)), make([]byte, 3*g.puffs())
 	}
 	m.compare(g, s, float32(cast))
 	var out veiled
@@ -181,13 +184,15 @@ type plume struct {
 	// foot is the column from which it rises, odd by how much more coloured it
 	// is than clear sight.
 	foot, odd float64
-	// churn is by how much it has changed since the look before, over what it
-	// is, newly in this look alone; stays is the share of it that was there then.
-	churn, newly, stays float64
+	// churn is by how much those two of the three newest looks differ that are
+	// most alike, in luma, and restless the same now; newly is by how much it has
+	// changed since the look before, over what it is, and stays the share of it
+	// that was there then.
+	churn, restless, newly, stays float64
 	// one is the share of what differs that one veil explains, which is straight
-	// in the clear sight behind it (Koschmieder's law); like is how much it looks
-	// like smoke.
-	one, like float64
+	// in the clear sight behind it (Koschmieder's law), lit the share that more or
+	// less light on what is behind it does; like is how much it looks like smoke.
+	one, lit, like float64
 }
 
 // judge finds the plume that is most like smoke.
@@ -208,9 +213,10 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 			p.churn = m.Churn
 		}
 		if s.steady { // exposure makes changes of its own
-			p.churn += (p.newly - p.churn) * plumeChurn
+			p.churn += (min(p.restless, churnMost) - p.churn) * plumeChurn
 		}
-		if p.like = p.looks(all); p.like*p.churn <= best.like*best.churn {
+		// What does not churn yet may begin to.
+		if p.like = p.looks(all); p.like*(churnLeast+p.churn) <= best.like*(churnLeast+best.churn) {
 			continue
 		}
 		best, most = p, 0
@@ -219,7 +225,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		}
 	}
 	s.plume = best.label
-	m.Foot, m.Churn = best.foot, min(1, best.churn)
+	m.Foot, m.Churn = best.foot, best.churn
 	if best.cells > 0 {
 		m.Share, m.Boxes = float64(best.cells)/float64(all), []Box{g.box(best.extent, 1)}
 	}
@@ -253,7 +259,7 @@ type footing struct {
 // trace gathers what hangs together with a cell.
 func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64) plume {
 	p := plume{label: int16(plumeOne + from)}
-	var change, most, stays, tinted float64
+	var change, most, restless, stays, tinted float64
 	var sx, sy, sxx, sxy, syy float64 // clear sight and what differs from it
 	foot := 0
 	var feet [2]footing // of the lowest row, and of the one above it
@@ -280,13 +286,14 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 		vx := float64(s.cells[at].luma) - vy
 		sx, sy, sxx, sxy, syy = sx+vx, sy+vy, sxx+vx*vx, sxy+vx*vy, syy+vy*vy
 		puff := g.puffOf(at)
-		now, past := float64(s.puffs[puff].apart), float64(m.Past[puff])-128
+		now, past, before := float64(s.puffs[puff].apart), float64(m.Puffs[3*puff+1])-128, float64(m.Puffs[3*puff+2])-128
 		change += max(0, math.Abs(now-past)-plumeNoise)
+		restless += max(0, min(math.Abs(now-past), math.Abs(now-before), math.Abs(past-before))-plumeNoise)
 		most += max(math.Abs(now), math.Abs(past))
 		if math.Abs(past) >= plumeLeast/2 && now*past > 0 {
 			stays++
 		}
-		tinted += math.Abs(float64(s.cells[at].tint)-cast) - math.Abs(float64(m.Tint[puff])-128-cast)
+		tinted += math.Abs(float64(s.cells[at].tint)-cast) - math.Abs(float64(m.Puffs[3*puff])-128-cast)
 		around(at, plumeGap, g.cols, g.rows, func(o int) {
 			if s.label[o] == plumeMay {
 				s.label[o] = p.label
@@ -299,7 +306,8 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 	n := float64(p.cells)
 	slope := (sxy - sx*sy/n) / max(n, sxx-sx*sx/n)
 	p.one = (sy*sy/n + slope*slope*(sxx-sx*sx/n)) / syy
-	p.odd, p.newly, p.stays = tinted/n, change/max(1, most), stays/n
+	p.lit = sxy * sxy / max(1, sxx*syy)
+	p.odd, p.restless, p.newly, p.stays = tinted/n, restless/n, change/max(1, most), stays/n
 	return p
 }
 
@@ -311,7 +319,7 @@ func (p *plume) looks(all int) float64 {
 	tall := float64(p.extent.y1-p.extent.y0) / float64(p.extent.x1-p.extent.x0)
 	return ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
 		ramp(tall, 0.4, 0.6) * ramp(p.stays, 0.5, 0.75) * ramp(-p.newly, -0.7, -0.5) * // rises, stays, and is no new thing each time
-		ramp(p.one, 0.25, 0.4) * ramp(-p.odd, -14, -8) // is one veil, and grey
+		ramp(p.one, 0.25, 0.4) * ramp(-p.lit, -0.97, -0.92) * ramp(-p.odd, -14, -8) // is one veil, no light, and grey
 }
 
 // follow lets the clear sight follow the scene, but behind a plume only slowly:
@@ -339,10 +347,11 @@ func (m *smokeMemory) follow(g *fireGrid, s *fireScratch, dt time.Duration) {
 		m.Clear[i] = whole(toward(m.Clear[i], luma, quick))
 	}
 	for i, p := range s.puffs {
+		known := m.Puffs[3*i:][:3]
 		if !p.veiled {
-			m.Tint[i] = whole(toward(m.Tint[i], 128+float64(p.hue), quick))
+			known[0] = whole(toward(known[0], 128+float64(p.hue), quick))
 		}
-		m.Past[i] = byte(max(0, min(128+math.Round(float64(p.apart)), 255)))
+		known[1], known[2] = byte(max(0, min(128+math.Round(float64(p.apart)), 255))), known[1]
 	}
 	m.Gain /= 1 + (m.Gain-1)*quick
 }
