@@ -24,7 +24,7 @@ const (
 
 // energyOf is what the square of a difference in steps is multiplied with for
 // its energy, by deviation, times 2¹⁶.
-var energyOf = func() (of [maxDev + 1]int) {
+var energyOf = func() (of [256]int) {
 	for dev := range of {
 		sigma := max(leastNoise, float64(dev)/devPerSigma)
 		of[dev] = int(math.Round(energyOne / (sigma * sigma) * (1 << 16)))

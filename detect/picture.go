@@ -101,7 +101,8 @@ type Imaging interface {
 	// Follow lets the ground follow the picture as Fore tells. Where that is 0,
 	// Mean goes to X by rate/256 of the way, and Dev one up where X is farther
 	// than Dev/12 from Expect, else one down. Where it is not, Mean goes to
-	// Expect, and where it is 1, Dev goes up by 4. Dev stays within 1..100.
+	// Expect, and where it is 1, Dev goes up by 4, but not above 40: where cars
+	// pass all the time, a car must still show. Dev stays within 1..100.
 	Follow(l Layers, rate int)
 }
 

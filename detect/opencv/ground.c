@@ -18,7 +18,7 @@ void patrol_differ(const uint8_t *restrict x, const uint16_t *restrict mean, int
   }
 }
 
-enum { QUIET, NOISE, MOST = 100 };
+enum { QUIET, NOISE, MOST = 100, WIDEST = 40 };
 
 EVERY_PROCESSOR
 void patrol_follow(const uint8_t *restrict x, const uint8_t *restrict expect, const uint8_t *restrict fore, int n,
@@ -27,7 +27,7 @@ void patrol_follow(const uint8_t *restrict x, const uint8_t *restrict expect, co
   const uint16_t share = (uint16_t)(rate << 8);
   for (int i = 0; i < n; i++) {
     uint8_t v = x[i], e = expect[i], how = fore[i], off = apart(v, e);
-    uint8_t d = dev[i], up = d < MOST ? d + 1 : MOST, down = d > 1 ? d - 1 : 1, far = d < MOST - 4 ? d + 4 : MOST;
+    uint8_t d = dev[i], up = d < MOST ? d + 1 : MOST, down = d > 1 ? d - 1 : 1, far = d + 4 < WIDEST ? d + 4 : d > WIDEST ? d : WIDEST;
     uint16_t reach = (uint16_t)(12 * off);
     uint8_t settled = reach > d ? up : down;
     dev[i] = how == QUIET ? settled : how == NOISE ? far : d;

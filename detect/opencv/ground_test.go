@@ -65,7 +65,7 @@ func TestGround(t *testing.T) {
 					to, d := want.Expect[i], int(want.Dev[i])
 					switch off := 12 * apart(x, to); {
 					case want.Fore[i] == 1:
-						d += 4
+						d = max(d, min(d+4, 40))
 					case want.Fore[i] == 0 && off > d:
 						to, d = x, d+1
 					case want.Fore[i] == 0:
