@@ -46,14 +46,17 @@
 // Where luma tells nothing, colour may: a green jacket before water, a yellow box
 // on pale stone. The ground keeps it coarsely, and judges it against the colour
 // of the whole picture, so that a cast, dusk, shade and infrared are no evidence.
+// And where no pixel tells, a place may: in a zone with a perspective in which
+// nothing should be, whoever is up to 16 of the ground's rows tall is seen by how
+// much all of his place differs from the ground, against what is beside it.
 //
 // # How rules judge
 //
 // A zone's rules are data: a preset named after its kind or by the zone, of
 // presets.yaml or of the site's own file over it, with the zone's parameters
 // over that. A rule looks for one thing. What is present begins with the first
-// sample that shows it (the second, if the first was weak or a model doubts
-// it) or after its dwell. What stands, a blocked fire lane, a parked car, a
+// sample that shows it (the second, if the first was weak, as small as an insect
+// before the lens, or a model doubts it) or after its dwell. What stands, a blocked fire lane, a parked car, a
 // thing left, a standstill, must have come while the watch looked on, and stay
 // for its dwell. What was taken must have been ground for long. A crowd is
 // counted by a model where there is one, else by the perspective, else by how

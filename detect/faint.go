@@ -18,7 +18,7 @@ const (
 	energyMost   = 36  // of one pixel that counts
 	faintEnergy  = 16  // mean of a place where somebody stands,
 	faintBeside  = 5   // over that of either side,
-	faintWhole   = 10  // and over that of the whole, for it may rain
+	faintWhole   = 10  // and over that of all rows
 	faintPixel   = 5   // steps: a pixel of it that differs less is ground
 )
 
@@ -56,28 +56,27 @@ func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone) int {
 	if min(tall(first), tall(last)) > faintTallest {
 		return 0
 	}
-	from := max(0, first-faintTallest)
+	from, line := max(0, first-faintTallest), g.w+1
 	g.energies(s, x, from, last)
-	sum := func(left, top, right, bottom int) int {
-		at := func(x, y int) int { return int(s.sums[(y-from)*(g.w+1)+x]) }
-		return at(right, bottom) - at(left, bottom) - at(right, top) + at(left, top)
-	}
+	// When it rains, all of it differs.
+	mean := int(s.sums[(last-from+1)*line-1]) / max(1, g.w*(last-from))
 	n := 0
-	all, whole := sum(0, from, g.w, last), g.w*(last-from)
 	for foot := first + 1; foot <= last; foot += faintStep {
 		rows := tall(foot)
 		top, wide := foot-rows, int(math.Round(faintSlim*float64(rows)))
 		if rows < faintLowest || rows > faintTallest || top < from {
 			continue
 		}
+		above, below := s.sums[(top-from)*line:][:line], s.sums[(foot-from)*line:][:line]
+		energy := func(left, right int) int { return int(below[right] - below[left] - above[right] + above[left]) }
+		least := max(faintEnergy*energyOne, faintWhole*mean) * wide * rows
 		for left := wide + 1; left+2*wide+1 <= g.w; left += faintStep {
 			right := left + wide
-			if !area.has((foot-1)*g.w + left + wide/2) {
+			here := energy(left, right)
+			if here < least || !area.has((foot-1)*g.w+left+wide/2) {
 				continue
 			}
-			here := sum(left, top, right, foot)
-			beside := max(sum(left-1-wide, top, left-1, foot), sum(right+1, top, right+1+wide, foot))
-			if here < faintEnergy*energyOne*wide*rows || here < faintBeside*beside || here*whole < faintWhole*all*wide*rows {
+			if here < faintBeside*max(energy(left-1-wide, left-1), energy(right+1, right+1+wide)) {
 				continue
 			}
 			for y := top; y < foot; y++ {
