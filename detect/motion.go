@@ -12,13 +12,17 @@ import (
 // WatchOptions.MinArea says.
 const fewestPixels = 12
 
-// fadedEdge is the edge of a blob below which it is light, clearEdge the one
-// from which it ends so sharply that it is no insect before the lens. glowMost
-// is how large insects and drops become, over the smallest thing that counts.
+// fadedEdge is the edge of a blob below which it is light, lampEdge the same for
+// one that is no stronger than lampStrength, as where a lamp comes on, and
+// clearEdge the one from which it ends so sharply that it is no insect before the
+// lens. glowMost is how large insects and drops become, over the smallest thing
+// that counts.
 const (
-	fadedEdge = 0.3
-	clearEdge = 0.9
-	glowMost  = 12
+	fadedEdge    = 0.25
+	lampEdge     = 0.3
+	lampStrength = 3
+	clearEdge    = 0.9
+	glowMost     = 12
 )
 
 // clearStrength is from where on a blob may be smaller than MinArea, in
@@ -133,8 +137,9 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			continue
 		}
 		edge := g.edge(s, x, m.labels, b)
+		fades := edge < fadedEdge || edge < lampEdge && strength <= lampStrength
 		switch {
-		case edge < fadedEdge && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
+		case fades && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
 			w.fade(b, m.labels)
 			m.faded = append(m.faded, b)
 			continue
