@@ -156,7 +156,7 @@ func BenchmarkWatchMemory(b *testing.B) {
 		watches := make([]*detect.Watch, many)
 		for i := range watches {
 			w, err := detect.NewWatch(detect.WatchOptions{
-				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{farArea(), fireLane}},
+				Config:  detect.Config{Camera: "cam", Zones: []inventory.Zone{closedArea, fireLane}},
 				Imaging: im,
 			})
 			if err != nil {

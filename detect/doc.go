@@ -56,9 +56,9 @@
 // presets.yaml or of the site's own file over it, with the zone's parameters
 // over that. A rule looks for one thing. What is present begins with the first
 // sample that shows it (the second, if the first was weak, as small as an insect
-// before the lens, or a model doubts it) or after its dwell. What stands, a blocked fire lane, a parked car, a
-// thing left, a standstill, must have come while the watch looked on, and stay
-// for its dwell. What was taken must have been ground for long. A crowd is
+// before the lens, or a model doubts it) or after its dwell. What stands, a
+// blocked fire lane, a parked car, a thing left, a standstill, must have come
+// while the watch looked on, and stay for its dwell. What was taken must have been ground for long. A crowd is
 // counted by a model where there is one, else by the perspective, else by how
 // much of the zone is taken by what stirs. Flame and smoke are scores. A CEL
 // expression over the Facts of a zone covers the rest. All end after two

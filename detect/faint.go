@@ -38,9 +38,9 @@ var energyOf = func() (of [256]int) {
 // changes does so beside that place, too. It returns how many pixels it made.
 func (w *Watch) faint(s *scratch, x []byte) int {
 	n := 0
-	for _, r := range w.rules {
-		if r.When == WhenPresent && len(r.zone.Perspective) == 2 {
-			n += w.faintIn(s, x, r.zone)
+	for _, z := range w.config.Zones {
+		if w.entered[z.ID] && len(z.Perspective) == 2 {
+			n += w.faintIn(s, x, z)
 		}
 	}
 	return n
