@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +28,7 @@ type lane struct {
 	meter      *meter
 
 	// What follows belongs to run.
+	nursery nursery
 	child   *child
 	idle    bool    // the last child ended by itself without having served
 	unready trouble // no child gets ready
@@ -36,12 +36,10 @@ type lane struct {
 	disk    trouble // the disk fails
 }
 
-// run drives the lane until ctx ends; what is in flight then may be finished
-// until late ends. Its error is an errIsolation.
-func (l *lane) run(ctx, late context.Context) error {
-	// A child dies with the thread that started it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+// run drives the lane until ctx ends, with children of a nursery; what is in
+// flight then may be finished until late ends. Its error is an errIsolation.
+func (l *lane) run(ctx, late context.Context, n nursery) error {
+	l.nursery = n
 	defer l.stop(late)
 	l.meter.set(true)
 	defer l.meter.set(false)
@@ -95,7 +93,7 @@ func (l *lane) respawn(ctx context.Context) error {
 		return nil
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		c, err := start(ctx, l.o)
+		c, err := start(ctx, l.nursery, l.o)
 		if ctx.Err() == nil {
 			l.unready.tell(l.log, "a worker cannot start; it is tried again and again", "the worker can start again", err)
 		}

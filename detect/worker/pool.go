@@ -165,6 +165,8 @@ func setDefaults(o *Options) {
 // gone. Its error is one that trying again does not mend: a child that cannot
 // be isolated although it is required.
 func (p *Pool) Run(ctx context.Context) error {
+	children, end := newNursery()
+	defer end()
 	g, ctx := errgroup.WithContext(ctx)
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -176,7 +178,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		return nil
 	})
 	for _, l := range p.lanes {
-		g.Go(func() error { return l.run(ctx, late) })
+		g.Go(func() error { return l.run(ctx, late, children) })
 	}
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("worker: %w", err)
