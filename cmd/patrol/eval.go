@@ -19,6 +19,7 @@ import (
 	"videopatrol/detect"
 	"videopatrol/detect/eval"
 	"videopatrol/detect/opencv"
+	"videopatrol/detect/worker"
 	"videopatrol/internal/strictyaml"
 	"videopatrol/inventory"
 )
@@ -27,6 +28,7 @@ type evalFlags struct {
 	media, labels, output string
 	rules, groups, only   []string
 	jobs, feed            int
+	models                models
 }
 
 func newEval() *cobra.Command {
@@ -38,7 +40,8 @@ func newEval() *cobra.Command {
 Every clip, its degraded versions and the standing things that its labels name
 run through the same judgement as a camera's samples. The report is written to
 FILE, or to standard output: tables, JSON, or a page with the moments that were
-missed or false as pictures.`,
+missed or false as pictures. Models are asked whenever a watch wants to, however
+long they take.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -55,6 +58,7 @@ missed or false as pictures.`,
 	p.StringSliceVar(&f.only, "source", nil, "run only sources whose name holds one of these texts")
 	p.IntVar(&f.feed, "feed", 0, "also run so many of the rendered camera-days that the labels plan, those held out first")
 	p.IntVar(&f.jobs, "jobs", 1, "sources at a time; more than 1 blurs the cost of the stages")
+	f.models.flags(p)
 	return cmd
 }
 
@@ -99,13 +103,20 @@ func (f *evalFlags) run(ctx context.Context, args []string, stdout, stderr io.Wr
 		return len(f.groups) > 0 && !slices.Contains(f.groups, string(s.Group)) ||
 			len(f.only) > 0 && !slices.ContainsFunc(f.only, func(t string) bool { return strings.Contains(s.Name, t) })
 	})
+	patient := asking{patience: time.Hour}
+	sure := patient
+	sure.score = forWitness.score
+	finder, witness, err := f.models.open(ctx, &worker.ServeOptions{}, patient, sure)
+	if err != nil {
+		return err
+	}
 	begin, done := time.Now(), 0
 	report, failed := eval.Run(ctx, eval.Options{
 		Faults: detect.Faults(), Only: f.rules, Jobs: f.jobs,
 		NewWatch: func(c detect.Config) (*detect.Watch, detect.Imaging, func(), error) {
 			imaging := opencv.New()
 			free := func() { _ = imaging.Close() }
-			w, err := detect.NewWatch(detect.WatchOptions{Config: c, Imaging: imaging})
+			w, err := detect.NewWatch(detect.WatchOptions{Config: c, Imaging: imaging, Objects: finder(c), Witness: witness(c)})
 			if err != nil {
 				free()
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"videopatrol/detect"
 	"videopatrol/detect/codec"
@@ -19,7 +20,7 @@ import (
 
 // newWorker is the only command that runs C code, in a process of its own.
 func newWorker() *cobra.Command {
-	var objects, fire, library string
+	var m models
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Decode and judge samples (internal: a child of the gateway)", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,18 +34,9 @@ func newWorker() *cobra.Command {
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
 			// The files are read here: Serve gives up the right to.
-			finder, witness := noFinder, noFinder
-			if objects != "" || fire != "" {
-				backend, err := openBackend(library)
-				if err != nil {
-					return err
-				}
-				if finder, err = openFinder(ctx, &o, backend, objects, forObjects); err != nil {
-					return err
-				}
-				if witness, err = openFinder(ctx, &o, backend, fire, forWitness); err != nil {
-					return err
-				}
+			finder, witness, err := m.open(ctx, &o, forObjects, forWitness)
+			if err != nil {
+				return err
 			}
 			o.NewWatcher = func(c detect.Config) (worker.Watcher, error) {
 				return detect.NewWatch(detect.WatchOptions{
@@ -54,16 +46,40 @@ func newWorker() *cobra.Command {
 			return worker.Serve(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&objects, "model", "", "ONNX file that finds objects")
-	cmd.Flags().StringVar(&fire, "fire-model", "", "ONNX file that says whether a picture shows fire")
-	cmd.Flags().StringVar(&library, "onnxruntime", "", "file of ONNX Runtime's library")
+	m.flags(cmd.Flags())
 	return cmd
+}
+
+// models are the files that a worker may ask; none are required.
+type models struct{ objects, fire, library string }
+
+func (m *models) flags(p *pflag.FlagSet) {
+	p.StringVar(&m.objects, "model", "", "ONNX file that finds objects")
+	p.StringVar(&m.fire, "fire-model", "", "ONNX file that says whether a picture shows fire")
+	p.StringVar(&m.library, "onnxruntime", "", "file of ONNX Runtime's library")
+}
+
+// open returns each camera's way to the models, which are counted in o.
+func (m *models) open(ctx context.Context, o *worker.ServeOptions, objects, fire asking) (finder, witness finderOf, err error) {
+	finder, witness = noFinder, noFinder
+	if m.objects == "" && m.fire == "" {
+		return finder, witness, nil
+	}
+	backend, err := openBackend(m.library)
+	if err != nil {
+		return nil, nil, err
+	}
+	if finder, err = openFinder(ctx, o, backend, m.objects, objects); err != nil {
+		return nil, nil, err
+	}
+	witness, err = openFinder(ctx, o, backend, m.fire, fire)
+	return finder, witness, err
 }
 
 // asking is how a model is asked.
 type asking struct {
-	// share is how much of a worker's time it may take: the patrol goes on
-	// whatever happens in front of the cameras.
+	// share is how much of a worker's time it may take, 0 for all: the patrol
+	// goes on whatever happens in front of the cameras.
 	share float64
 	// score is from where on what it sees counts; 0 means its manifest's.
 	score float64
@@ -77,6 +93,9 @@ var (
 	// A witness is asked how sure it is, however little.
 	forWitness = asking{share: 0.1, score: math.SmallestNonzeroFloat32, patience: 200 * time.Millisecond}
 )
+
+// finderOf returns a camera's way to a model, nil where there is none.
+type finderOf func(detect.Config) detect.Finder
 
 func noFinder(detect.Config) detect.Finder { return nil }
 
@@ -94,7 +113,7 @@ func openBackend(library string) (model.Backend, error) {
 
 // openFinder returns each camera's way to a model, which counts what it is
 // asked in o. No file finds nothing.
-func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backend, file string, how asking) (func(detect.Config) detect.Finder, error) {
+func openFinder(ctx context.Context, o *worker.ServeOptions, backend model.Backend, file string, how asking) (finderOf, error) {
 	if file == "" {
 		return noFinder, nil
 	}
