@@ -10,16 +10,29 @@ import (
 // Tunables of what is faint. A pixel's energy is the square of its difference
 // from the ground, in squares of its noise.
 const (
-	faintTallest = 16  // rows: who is taller shows pixel by pixel
-	faintLowest  = 6   // rows: who is lower does not show
-	faintSlim    = 0.4 // a standing person's width over the height
-	faintStep    = 2   // pixels between places that are looked at
-	energyOne    = 16  // an energy of 1
-	energyMost   = 36  // of one pixel that counts
-	faintEnergy  = 16  // mean of a place where somebody stands,
-	faintBeside  = 5   // over that of either side,
-	faintWhole   = 10  // and over that of all rows
-	faintPixel   = 5   // steps: a pixel of it that differs less is ground
+	faintStep   = 2  // pixels between places that are looked at
+	energyOne   = 16 // an energy of 1
+	energyMost  = 36 // of one pixel that counts
+	faintEnergy = 16 // mean of a place where somebody stands,
+	faintBeside = 5  // over that of either side,
+	faintWhole  = 10 // and over that of all rows
+	faintPixel  = 5  // steps: a pixel of it that differs less is ground
+)
+
+// A figure is what is looked for where it is faint, on the reduced plane.
+type figure struct {
+	// tall and wide are its height and width, in a standing person's heights.
+	tall, wide float64
+	// What has fewer rows does not show, what has more shows pixel by pixel.
+	least, most int
+	// compact: all of it differs about as much, and its height tells what it is.
+	// Its rim and its shadow are not to count.
+	compact bool
+}
+
+var (
+	somebody = figure{tall: 1, wide: 0.4, least: 6, most: 16}
+	luggage  = figure{tall: 0.4, wide: 0.4, least: 4, most: 8, compact: true}
 )
 
 // energyOf is what the square of a difference in steps is multiplied with for
@@ -33,38 +46,46 @@ var energyOf = func() (of [256]int) {
 }()
 
 // faint makes foreground what differs from the ground too little for any pixel
-// to count, but does so all over the place of somebody who stands far away in a
-// zone where nothing should be: a jacket of the water's grey. Light that
-// changes does so beside that place, too. It returns how many pixels it made.
+// to count, but does so all over its place: somebody far away in a jacket of the
+// water's grey, where nobody should be, or a small bag of the pavement's, where
+// nothing should be left. Light that changes does so beside that place, too. It
+// returns how many pixels it made.
 func (w *Watch) faint(s *scratch, x []byte) int {
 	n := 0
 	for _, z := range w.config.Zones {
-		if w.entered[z.ID] && len(z.Perspective) == 2 {
-			n += w.faintIn(s, x, z)
+		if len(z.Perspective) != 2 {
+			continue
+		}
+		if w.entered[z.ID] {
+			n += w.faintIn(s, x, z, somebody)
+		}
+		if w.left[z.ID] {
+			n += w.faintIn(s, x, z, luggage)
 		}
 	}
 	return n
 }
 
-func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone) int {
+func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone, f figure) int {
 	g, area, b := w.ground, w.areas[z.ID], bounds(z.Area)
 	tall := func(foot int) int {
 		share, _ := z.PersonHeight(float64(foot) / float64(g.h))
-		return int(math.Round(share * float64(g.h)))
+		return int(math.Round(f.tall * share * float64(g.h)))
 	}
 	first, last := int(b.Y*float64(g.h)), min(g.h, int((b.Y+b.H)*float64(g.h))+1)
-	if min(tall(first), tall(last)) > faintTallest {
+	if min(tall(first), tall(last)) > f.most {
 		return 0
 	}
-	from, line := max(0, first-faintTallest), g.w+1
+	from, line := max(0, first-f.most), g.w+1
 	g.energies(s, x, from, last)
 	// When it rains, all of it differs.
 	mean := int(s.sums[(last-from+1)*line-1]) / max(1, g.w*(last-from))
 	n := 0
+	var places []place
 	for foot := first + 1; foot <= last; foot += faintStep {
 		rows := tall(foot)
-		top, wide := foot-rows, int(math.Round(faintSlim*float64(rows)))
-		if rows < faintLowest || rows > faintTallest || top < from {
+		top, wide := foot-rows, int(math.Round(f.wide/f.tall*float64(rows)))
+		if rows < f.least || rows > f.most || top < from {
 			continue
 		}
 		above, below := s.sums[(top-from)*line:][:line], s.sums[(foot-from)*line:][:line]
@@ -79,17 +100,59 @@ func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone) int {
 			if here < faintBeside*max(energy(left-1-wide, left-1), energy(right+1, right+1+wide)) {
 				continue
 			}
-			for y := top; y < foot; y++ {
-				for i := y*g.w + left; i < y*g.w+right; i++ {
-					if s.fore[i] == 0 && !g.masked.has(i) && abs(int(x[i])-int(s.expect[i])) >= max(faintPixel, int(g.dev[i])/4) {
-						s.fore[i] = 255
-						n++
-					}
-				}
+			places = append(places, place{left, top, wide, rows, here})
+		}
+	}
+	if f.compact {
+		places = clearest(places)
+	}
+	for _, p := range places {
+		pixel := faintPixel
+		if f.compact {
+			sum := 0
+			for i := range p.pixels(g.w) {
+				sum += abs(int(x[i]) - int(s.expect[i]))
+			}
+			pixel = max(pixel, sum/(2*p.w*p.h))
+		}
+		for i := range p.pixels(g.w) {
+			if s.fore[i] == 0 && !g.masked.has(i) && abs(int(x[i])-int(s.expect[i])) >= max(pixel, int(g.dev[i])/4) {
+				s.fore[i] = 255
+				n++
 			}
 		}
 	}
 	return n
+}
+
+// A place is where a figure may be, in pixels, with its energy there.
+type place struct{ x, y, w, h, energy int }
+
+// pixels yields those of a plane that is so wide.
+func (p place) pixels(wide int) func(yield func(i int) bool) {
+	return func(yield func(i int) bool) {
+		for y := p.y; y < p.y+p.h; y++ {
+			for i := y*wide + p.x; i < y*wide+p.x+p.w; i++ {
+				if !yield(i) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// clearest returns the places that none with more energy overlaps.
+func clearest(all []place) []place {
+	slices.SortStableFunc(all, func(a, b place) int { return b.energy - a.energy })
+	kept := all[:0]
+	for _, p := range all {
+		if !slices.ContainsFunc(kept, func(k place) bool {
+			return p.x < k.x+k.w && k.x < p.x+p.w && p.y < k.y+k.h && k.y < p.y+p.h
+		}) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // energies fills s.sums with the energy of all pixels above and to the left of
@@ -109,4 +172,37 @@ func (g *ground) energies(s *scratch, x []byte, from, to int) {
 			sums[c+1] = above[c+1] + row
 		}
 	}
+}
+
+// lasting makes foreground what differs too little from the ground by now, as
+// when the light has changed, but looks more like what has come to stand there
+// than like the ground. It returns how many pixels it made.
+func (w *Watch) lasting(s *scratch, x []byte, light float64) int {
+	n := 0
+	for i := range w.things {
+		t := &w.things[i]
+		if t.Native || !t.stands() || !t.seen() || !w.kept(t) {
+			continue
+		}
+		still := func(i int, p uint16) bool {
+			v, e := int(x[p]), int(s.expect[p])
+			return abs(v-e) >= faintPixel && abs(v-int(float64(t.Luma[i])*light+0.5)) < abs(v-e)
+		}
+		same := 0
+		for i, p := range t.Points {
+			if still(i, p) {
+				same++
+			}
+		}
+		if float64(same) < sameShare*float64(len(t.Points)) {
+			continue
+		}
+		for i, p := range t.Points {
+			if s.fore[p] == 0 && !w.ground.masked.has(int(p)) && still(i, p) {
+				s.fore[p] = 255
+				n++
+			}
+		}
+	}
+	return n
 }

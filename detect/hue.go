@@ -185,13 +185,18 @@ func (g *ground) hueOf(i int) int {
 
 // byHue tells whether most of a blob is foreground by colour alone.
 func (g *ground) byHue(s *scratch, labels []int32, b Blob) bool {
+	return 2*hued(s, labels, b, g.w) > b.Area
+}
+
+// hued counts the pixels of a blob that are foreground by colour alone.
+func hued(s *scratch, labels []int32, b Blob, wide int) int {
 	n := 0
-	for i := range b.pixels(labels, g.w) {
+	for i := range b.pixels(labels, wide) {
 		if s.fore[i] == foreHue {
 			n++
 		}
 	}
-	return 2*n > b.Area
+	return n
 }
 
 // isHueGhost tells whether a blob that colour tells of is ground laid bare: then

@@ -16,13 +16,15 @@ const fewestPixels = 12
 // one that is no stronger than lampStrength, as where a lamp comes on, and
 // clearEdge the one from which it ends so sharply that it is no insect before the
 // lens. glowMost is how large insects and drops become, over the smallest thing
-// that counts.
+// that counts, and fadeMost how much larger light is than what it was taken for:
+// what stands in the midst of light that changes stays.
 const (
 	fadedEdge    = 0.25
 	lampEdge     = 0.3
 	lampStrength = 3
 	clearEdge    = 0.9
 	glowMost     = 12
+	fadeMost     = 4
 )
 
 // clearStrength is from where on a blob may be smaller than MinArea, in
@@ -77,6 +79,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	g.stirred = 0
 	light = g.gain / light
 	fore += w.faint(s, x)
+	fore += w.lasting(s, x, light)
 	fore += g.compareHue(s)
 	m := &motion{plane: x}
 	const closing = 9 // pixels at most that closing gaps makes of one
@@ -127,7 +130,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		}
 		if g.byHue(s, m.labels, b) { // luma cannot tell light and ghosts from it
 			switch {
-			case b.Area < w.minPixels(): // a cell or two tremble at edges
+			case b.Area < w.minPixels() && !held: // a cell or two tremble at edges
 			case g.isHueGhost(s, b):
 				m.ghosts = append(m.ghosts, b)
 				w.leave(b, m.labels)
@@ -138,6 +141,9 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		}
 		edge := g.edge(s, x, m.labels, b)
 		fades := edge < fadedEdge || edge < lampEdge && strength <= lampStrength
+		if held && 4*hued(s, m.labels, b, g.w) > b.Area { // what is left of it in luma ends anywhere
+			fades = false
+		}
 		switch {
 		case fades && !w.inZone(b, m.labels, func(m memory) bool { return !m.Running && !m.Since.IsZero() }):
 			w.fade(b, m.labels)
@@ -145,6 +151,9 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 			continue
 		case !held && g.isLight(s, x, m.labels, b):
 			m.lights = append(m.lights, b)
+			continue
+		case !held && strength < 1 && g.isGhost(s, x, m.labels, b, ratio): // a trace of what stood there and was told of
+			m.faded = append(m.faded, b)
 			continue
 		case held && g.isGhost(s, x, m.labels, b, heldRatio), !held && !m.beside(b) && g.isGhost(s, x, m.labels, b, ratio):
 			m.ghosts = append(m.ghosts, b)
@@ -225,7 +234,9 @@ func (w *Watch) native(b Blob, labels []int32) bool {
 
 // fade lets go of what was taken for things and is light that fades out.
 func (w *Watch) fade(b Blob, labels []int32) {
-	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return !t.Native && w.inside(&t, b, labels) >= sameShare })
+	w.things = slices.DeleteFunc(w.things, func(t thing) bool {
+		return !t.Native && fadeMost*t.Area >= b.Area && w.inside(&t, b, labels) >= sameShare
+	})
 }
 
 // leave lets go of what a model saw standing in the ground, once the bare

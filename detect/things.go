@@ -12,6 +12,8 @@ const (
 	bareSamples  = 2    // samples in a row that make it gone
 	fewestPoints = 8    // that a thing may shrink to,
 	leastShare   = 0.2  // and the least share of them
+	youngStills  = 2    // samples that have seen it: whoever put it there may have been taken for it,
+	youngShare   = 0.1  // if so much of it has gone
 	hiddenMost   = 6    // samples in a row that something may hide it
 	explainShare = 0.4  // a blob covered so much by a standing thing is that thing
 	zoneShare    = 0.2  // so much of something inside a zone touches it
@@ -125,7 +127,11 @@ func (t *thing) look(x, fore []byte, wide int, light float64, tolerance int, now
 // bag whose owner has left. gone is how many of its points show the ground.
 func (t *thing) shrink(x, fore []byte, wide int, light float64, tolerance int, gone float64, now time.Time) bool {
 	n := float64(len(t.Points))
-	if t.Native || !t.stands() || gone < bareShare*n {
+	least := bareShare
+	if t.Stills <= youngStills {
+		least = youngShare
+	}
+	if t.Native || gone < least*n {
 		return false
 	}
 	var points []uint16

@@ -56,10 +56,10 @@ type Watch struct {
 	rules    []compiled
 	memories map[ruleKey]memory
 	// By zone id: areas are the zones' pixels of the reduced plane; a rule of
-	// the zone looks for what is present, stands, or burns, names a class, or
-	// counts.
-	areas                                  map[string]bitmap
-	entered, stands, burns, named, counted map[string]bool
+	// the zone looks for what is present, stands, was left behind, or burns, names
+	// a class, or counts.
+	areas                                        map[string]bitmap
+	entered, stands, left, burns, named, counted map[string]bool
 	// fresh: the ground was learned, and no model has looked at it since.
 	fresh bool
 	// flames watch for fire by zone; burn is a test's in their place.
@@ -194,13 +194,14 @@ func (r *compiled) same(o compiled) bool {
 // equip takes over compiled rules.
 func (w *Watch) equip(rules []compiled) {
 	w.rules = rules
-	for _, of := range []*map[string]bool{&w.entered, &w.stands, &w.burns, &w.named, &w.counted} {
+	for _, of := range []*map[string]bool{&w.entered, &w.stands, &w.left, &w.burns, &w.named, &w.counted} {
 		*of = map[string]bool{}
 	}
 	for _, r := range rules {
 		set := func(m map[string]bool, v bool) { m[r.Zone] = m[r.Zone] || v }
 		set(w.entered, r.When == WhenPresent)
 		set(w.stands, r.When == WhenStands || r.asks("dwell", "standing"))
+		set(w.left, r.When == WhenStands && r.Params.MaxHeight > 0 && r.Params.MaxHeight < 1)
 		set(w.burns, r.When == WhenFlame || r.When == WhenSmoke || r.asks("flame", "smoke"))
 		set(w.named, len(r.Params.Classes)+len(r.Params.Except) > 0 || r.asks("count", "classes", "seen"))
 		set(w.counted, r.When == WhenCrowd || r.asks("count", "classes", "seen"))
