@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"videopatrol/inventory"
@@ -179,7 +180,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 		f.Count = float64(f.Classes["person"])
 	}
 	if w.burns[z.ID] {
-		l.fires = w.fire(z, p, now)
+		l.fires = w.fire(z, m, p, now)
 		f.Flame, f.Smoke = l.fires.flame, l.fires.smoke
 	}
 	return l
@@ -190,7 +191,7 @@ func (w *Watch) look(z inventory.Zone, m *motion, p Picture, now time.Time) zone
 const stillTime = 20 * time.Second
 
 // fire is what colour, flicker and growth say of a zone.
-func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
+func (w *Watch) fire(z inventory.Zone, m *motion, p Picture, now time.Time) fireFacts {
 	if w.burn != nil {
 		return w.burn(z.ID, p, now)
 	}
@@ -201,10 +202,17 @@ func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
 	if f.light != w.scene.Light { // a scene in infrared is pale as behind smoke
 		if f.light != "" {
 			f.Smoke = smokeMemory{}
+			f.Flame = flameMemory{}
 		}
 		f.light = w.scene.Light
 	}
 	s := f.look(p, now)
+	if len(s.flameBoxes) > 0 {
+		s.flameBoxes = slices.DeleteFunc(s.flameBoxes, func(b Box) bool { return !w.alight(b, m.plane, p) })
+		if len(s.flameBoxes) == 0 {
+			s.Flame = 0
+		}
+	}
 	if w.o.Witness != nil && s.doubtful() {
 		if said, looked := find(w.o.Witness, p, nil); looked {
 			s = s.withWitness(sureOf(said, "fire"))
@@ -214,6 +222,26 @@ func (w *Watch) fire(z inventory.Zone, p Picture, now time.Time) fireFacts {
 		flame: s.Flame, smoke: s.Smoke, flameBoxes: s.flameBoxes, smokeBoxes: s.smokeBoxes,
 		learning: f.Smoke.Looks < smokeLearn,
 	}
+}
+
+// alight tells whether anything in a box differs as much from the ground as flame
+// does: paint of its colour that trembles by the noise of the night does not.
+func (w *Watch) alight(b Box, x []byte, p Picture) bool {
+	g := w.ground
+	black := 16
+	if p.FullRange {
+		black = 0
+	}
+	x0, x1 := int(b.X*float64(g.w)), int(math.Ceil((b.X+b.W)*float64(g.w)))
+	y0, y1 := int(b.Y*float64(g.h)), int(math.Ceil((b.Y+b.H)*float64(g.h)))
+	for y := y0; y < min(y1, g.h); y++ {
+		for i := y*g.w + x0; i < y*g.w+min(x1, g.w); i++ {
+			if g.apart(x, i, black) >= flameApart*w.o.Threshold {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // kindle makes a watch for fire of each zone that has such a rule; it goes on

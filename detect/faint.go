@@ -17,6 +17,7 @@ const (
 	faintBeside = 5  // over that of either side,
 	faintWhole  = 10 // and over that of all rows
 	faintPixel  = 5  // steps: a pixel of it that differs less is ground
+	faintLeast  = 12 // steps: what is compact and differs less on average may be a trace of what was there
 )
 
 // A figure is what is looked for where it is faint, on the reduced plane.
@@ -113,7 +114,11 @@ func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone, f figure) int {
 			for i := range p.pixels(g.w) {
 				sum += abs(int(x[i]) - int(s.expect[i]))
 			}
-			pixel = max(pixel, sum/(2*p.w*p.h))
+			mean := sum / (p.w * p.h)
+			if mean < faintLeast {
+				continue
+			}
+			pixel = max(pixel, mean/2)
 		}
 		for i := range p.pixels(g.w) {
 			if s.fore[i] == 0 && !g.masked.has(i) && abs(int(x[i])-int(s.expect[i])) >= max(pixel, int(g.dev[i])/4) {

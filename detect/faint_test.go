@@ -78,7 +78,7 @@ func TestFaintBag(t *testing.T) {
 	}
 	flat := hall
 	flat.Perspective = nil
-	bag := func(p detect.Picture) { darken(p, 0.6, 0.66, 0.63, 0.7, 16) }
+	bag := func(p detect.Picture) { darken(p, 0.6, 0.66, 0.63, 0.7, 24) }
 	for _, c := range []struct {
 		name string
 		zone inventory.Zone
@@ -87,7 +87,7 @@ func TestFaintBag(t *testing.T) {
 	}{
 		{"a bag", hall, bag, "hall/begin hall/end "},
 		{"a bag without a perspective", flat, bag, ""},
-		{"shade", hall, func(p detect.Picture) { darken(p, 0.5, 0.5, 0.75, 0.8, 14) }, ""},
+		{"shade", hall, func(p detect.Picture) { darken(p, 0.5, 0.5, 0.75, 0.8, 18) }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPatrol(t, 5*time.Second, c.zone)

@@ -87,11 +87,11 @@ func (f *flames) look(p Picture, now time.Time) fireSight {
 	f.Last = now
 	s, _ := fireScratches.Get().(*fireScratch)
 	defer fireScratches.Put(s)
-	s.cells = slices.Grow(s.cells[:0], n)[:n]
-	f.g.measure(s.cells, p, f.Flame.Cast)
+	s.cells, s.pale = slices.Grow(s.cells[:0], n)[:n], f.light == LightInfrared
+	f.g.measure(s, p, f.Flame.Cast)
 	if f.Flame.Looks == 0 { // in the light of the scene's cast, like all that follow
 		f.Flame.follow(&f.g, s.cells, 0)
-		f.g.measure(s.cells, p, f.Flame.Cast)
+		f.g.measure(s, p, f.Flame.Cast)
 	}
 	b := f.Flame.look(&f.g, s, now, dt)
 	v := f.Smoke.look(&f.g, s, f.Flame.Cast, now, dt)
@@ -223,6 +223,8 @@ type fireScratch struct {
 	puffs  []puff
 	steady bool
 	plume  int16
+	// pale: the picture has no colours, as in infrared.
+	pale bool
 
 	label [fireCells]int16
 	stack []int
@@ -231,7 +233,8 @@ type fireScratch struct {
 var fireScratches = sync.Pool{New: func() any { return new(fireScratch) }}
 
 // measure reads the picture. cast is the scene's Cr − Cb.
-func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
+func (g *fireGrid) measure(s *fireScratch, p Picture, cast float64) {
+	cells := s.cells
 	clear(cells)
 	step := (g.side + 2) / 3 // between a cell's points, in chroma samples
 	black, scaleY, scaleC := 16, 255*256/219, 255*256/224
@@ -263,7 +266,7 @@ func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 					y, b, r := int(luma[2*x]), int(cb[x]), int(cr[x])
 					sumY, sumD = sumY+y, sumD+r-b
 					if r-b >= least || y >= bright {
-						c.flame.add((y-black)*scaleY>>8, 128+(b-128)*scaleC>>8, 128+(r-128)*scaleC>>8, tint)
+						c.flame.add((y-black)*scaleY>>8, 128+(b-128)*scaleC>>8, 128+(r-128)*scaleC>>8, tint, s.pale)
 					}
 				}
 			}
@@ -279,7 +282,7 @@ func (g *fireGrid) measure(cells []cell, p Picture, cast float64) {
 		c := &cells[i]
 		c.luma = (c.luma/float32(points) - float32(black)) * float32(scaleY) / 256
 		c.tint = c.tint / float32(points) * float32(scaleC) / 256
-		c.heat = g.heat(cells, i, points)
+		c.heat = g.heat(cells, i, points, s.pale)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -695,4 +696,52 @@ func enlarge(p detect.Picture, w, h int) detect.Picture {
 		return plane(w, h, func(x, y int) float64 { return float64(p.Row(y * p.Height / h)[x*p.Width/w]) })
 	}
 	return detect.Picture{Y: to(p.Y, w, h), Cb: to(p.Cb, (w+1)/2, (h+1)/2), Cr: to(p.Cr, (w+1)/2, (h+1)/2)}
+}
+
+// TestFireInInfrared: without colours it is what burns white over a foot that
+// stays, never twice the same. A sign that blinks, a lamp and headlights are none.
+func TestFireInInfrared(t *testing.T) {
+	const night = 0.35
+	yard := inventory.Zone{ID: "yard", Kind: inventory.ZoneFireWatch, Area: rect(0.1, 0.3, 0.95, 0.98)}
+	white := func(x, y, w, h float64) actor { return actor{x: x, y: y, w: w, h: h, luma: 243 / night} }
+	for _, c := range []struct {
+		name string
+		draw func(look int, rng *rand.Rand) []actor
+		want string
+	}{
+		{"flame", func(_ int, rng *rand.Rand) []actor {
+			all := []actor{white(0.5, 0.7, 0.12, 0.04)}
+			for i := range 6 {
+				tall := 0.02 + 0.12*rng.Float64()
+				all = append(all, white(0.5+0.02*float64(i), 0.7-tall, 0.02, tall))
+			}
+			return all
+		}, "yard/begin "},
+		{"a sign that blinks", func(look int, _ *rand.Rand) []actor {
+			all := []actor{white(0.5, 0.7, 0.06, 0.06)}
+			if look%3 > 0 {
+				all = append(all, white(0.56, 0.7, 0.06, 0.06))
+			}
+			return all
+		}, ""},
+		{"a lamp", func(int, *rand.Rand) []actor { return []actor{white(0.5, 0.6, 0.12, 0.1)} }, ""},
+		{"headlights", func(look int, rng *rand.Rand) []actor {
+			if look%2 == 0 {
+				return nil
+			}
+			x := 0.15 + 0.7*rng.Float64()
+			return []actor{white(x, 0.6, 0.05, 0.05), white(x+0.08, 0.6, 0.05, 0.05)}
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, rng := newPatrol(t, 5*time.Second, yard), rand.New(rand.NewPCG(5, 6))
+			p.s.light = night
+			p.show(time.Minute)
+			for look := range 60 {
+				p.see(p.s.shoot(c.draw(look, rng)...))
+			}
+			p.findings = slices.DeleteFunc(p.findings, func(f detect.Finding) bool { return f.Kind != detect.KindFire })
+			p.want(c.want)
+		})
+	}
 }

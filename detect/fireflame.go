@@ -32,6 +32,8 @@ const (
 	coreFull    = 230 // of one that counts in full
 	coreTint    = 6   // so much is a core's Cb below grey, at least
 
+	flameApart = 2 // it differs from the ground by so many thresholds, somewhere
+
 	hotCell   = 3    // heat of a cell that burns
 	liveRange = 4    // its heat varies so much, at least, if it is alive
 	sameLight = 0.02 // half of what the light of two looks may differ
@@ -69,14 +71,14 @@ func (m *flameMemory) past(i, k int) int {
 }
 
 // push makes the newest look, of so much light, the first of the past ones.
-func (m *flameMemory) push(cells []cell, light float64) {
+func (m *flameMemory) push(cells []cell, light float64, pale bool) {
 	if len(m.Heat) == 0 {
 		m.Heat = make([]byte, 2*len(cells))
 	}
 	for i := range cells {
 		v := (uint16(m.Heat[2*i])|uint16(m.Heat[2*i+1])<<8)<<4 | uint16(cells[i].heat)
 		m.Heat[2*i], m.Heat[2*i+1] = byte(v), byte(v>>8)
-		cells[i].glows = v != 0
+		cells[i].glows = v != 0 && !pale // else smoke in a lamp's light would be white-hot
 	}
 	copy(m.Light[1:], m.Light[:])
 	m.Light[0] = light
@@ -92,7 +94,9 @@ type flamePoints struct {
 	n, y, cr, yy, ycr, crcr int32
 }
 
-func (f *flamePoints) add(y, cb, cr, cast int) {
+// add takes a point into account; pale: the picture has no colours, so all that
+// is white may burn.
+func (f *flamePoints) add(y, cb, cr, cast int, pale bool) {
 	red := y + (cr-128)*359>>8 // ITU-R BT.601
 	switch {
 	case cr-cb-cast >= flameTint && y > cb && red >= flameRed:
@@ -101,7 +105,7 @@ func (f *flamePoints) add(y, cb, cr, cast int) {
 		if y >= flameYellow {
 			f.yellow++
 		}
-	case y >= coreLuma && cb <= 128-coreTint-max(0, cast)/2:
+	case y >= coreLuma && (pale || cb <= 128-coreTint-max(0, cast)/2):
 		f.core++
 		f.white += int32(min(15, (y-coreLuma)*15/(coreFull-coreLuma)))
 	default:
@@ -111,16 +115,16 @@ func (f *flamePoints) add(y, cb, cr, cast int) {
 	f.n, f.y, f.cr, f.yy, f.ycr, f.crcr = f.n+1, f.y+a, f.cr+b, f.yy+a*a, f.ycr+a*b, f.crcr+b*b
 }
 
-// heat returns how hot a cell of so many points is. White alone is no core:
-// a rim must be near.
-func (g *fireGrid) heat(cells []cell, i, points int) uint8 {
+// heat returns how hot a cell of so many points is. White alone is no core where
+// there are colours: a rim must be near.
+func (g *fireGrid) heat(cells []cell, i, points int, pale bool) uint8 {
 	f := &cells[i].flame
 	if f.n == 0 {
 		return 0
 	}
 	heat := int(f.rim)
 	if f.core > 0 {
-		rim := false
+		rim := pale
 		g.near(i, 1, func(o int) { rim = rim || cells[o].flame.rim > 0 })
 		if rim {
 			heat += int(f.white)
@@ -162,7 +166,7 @@ func (m *flameMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.D
 	if m.Looks >= 2 {
 		m.burn(g, s, light, &b)
 	}
-	m.push(s.cells, light)
+	m.push(s.cells, light, s.pale)
 	m.Score = sustain(m.Score, b.score)
 	b.score = m.Score
 	if len(b.boxes) > 0 {
@@ -236,7 +240,7 @@ func (m *flameMemory) burn(g *fireGrid, s *fireScratch, light float64, b *burnin
 		if s.label[i] != cellAlive {
 			continue
 		}
-		p := firePlace{looks: looks, lights: lights}
+		p := firePlace{looks: looks, lights: lights, pale: s.pale}
 		s.label[i] = -cellAlive
 		s.stack = append(s.stack[:0], i)
 		for len(s.stack) > 0 {
@@ -271,6 +275,7 @@ func (m *flameMemory) burn(g *fireGrid, s *fireScratch, light float64, b *burnin
 type firePlace struct {
 	looks  int
 	lights []float64 // of the looks
+	pale   bool      // they have no colours
 	// cells counts all, alive those whose heat changes, roots those that burn in
 	// every look and hot those that burn now.
 	cells, alive, roots, hot int
@@ -345,12 +350,15 @@ func (p *firePlace) judge() float64 {
 	}
 	cells, change := float64(p.cells), p.change()
 	swing := float64(p.swing)/float64(max(1, p.alive)) + float64(p.alive)/8 // noise moves few cells, and little
-	yellow, core := p.yellow/p.n, p.core/p.n
-	return ramp(float64(p.looks), 1, 5) * ramp(cells, 2, 6) * ramp(float64(p.roots), 0, 2) *
+	score := ramp(float64(p.looks), 1, 5) * ramp(cells, 2, 6) * ramp(float64(p.roots), 0, 2) *
 		ramp(swing, 5.1, 5.9) * ramp(float64(p.alive)/cells, 0.3, 0.5) * // it is no rim of something that stands
 		ramp(float64(p.roots)/float64(p.hot), 0.12, 0.28) * p.rooted() * // its foot stays where it is
-		ramp(change, 0.10, 0.18) * ramp(-change, -0.75, -0.55) * // no two looks are alike, nor is it a new thing each time
-		max(ramp(-p.hue(), 0.10, 0.40), ramp(core, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
+		ramp(change, 0.10, 0.18) * ramp(-change, -0.75, -0.55) // no two looks are alike, nor is it a new thing each time
+	if p.pale {
+		return score
+	}
+	yellow, core := p.yellow/p.n, p.core/p.n
+	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
 		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/8, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
 }
 

@@ -229,6 +229,13 @@ func (g *ground) layers(s *scratch, x []byte) Layers {
 	return Layers{X: x, Mean: g.mean, Dev: g.dev, Expect: s.expect, Fore: s.fore}
 }
 
+// apart is by how many steps a pixel differs from the ground under the light of the
+// picture that was compared last.
+func (g *ground) apart(x []byte, i, black int) int {
+	offset := black - gainOffset
+	return abs(int(x[i]) - offset - int(float64(int(g.mean[i]>>8)-offset)*g.gain))
+}
+
 // judge tells whether a pixel that differs so much is foreground. The
 // surroundings only bring picture and ground closer to each other.
 func (g *ground) judge(s *scratch, x []byte, i, base int) bool {
