@@ -1,11 +1,20 @@
 #include "decode.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 
-void patrol_quiet(void) { av_log_set_level(AV_LOG_QUIET); }
+void patrol_setup(void) {
+  av_log_set_level(AV_LOG_QUIET);
+#ifdef __GLIBC__
+  // libavcodec frees and takes some 170 kB with each parameter set: memory that
+  // goes back to the kernel in between comes back by page faults.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
+#endif
+}
 
 // Buffers are reused between cameras. Before one is decoded into, it is filled
 // with grey, and every eighth row of its luma with a pattern that no decoder

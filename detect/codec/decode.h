@@ -26,7 +26,8 @@ typedef struct {
 
 enum { PATROL_420, PATROL_422, PATROL_444, PATROL_GRAY };
 
-void patrol_quiet(void);
+// patrol_setup readies libavcodec and the memory of this process for decoding.
+void patrol_setup(void);
 
 // patrol_open returns a decoder of "h264", "hevc" or "mjpeg", or NULL.
 AVCodecContext *patrol_open(const char *name, int max_side);

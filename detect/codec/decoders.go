@@ -87,7 +87,7 @@ func New(o Options) (*Decoders, error) {
 		return nil, fmt.Errorf("codec: MaxDecoders %d (at least 1), MaxSide %d (%d to %d) or MaxUnit %d (1 to 256 MiB) is out of range",
 			o.MaxDecoders, o.MaxSide, detect.MinSide, detect.MaxSide, o.MaxUnit)
 	}
-	C.patrol_quiet()
+	C.patrol_setup()
 	d := &Decoders{o: o, packet: C.av_packet_alloc(), frame: C.av_frame_alloc(), clear: C.av_frame_alloc(), spare: C.av_frame_alloc()}
 	if d.packet == nil || d.frame == nil || d.clear == nil || d.spare == nil {
 		d.Close()

@@ -146,3 +146,17 @@ func alive(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(b), ") Z ")
 }
+
+// TestTimerSlack: a child's runtime is not woken every 20 µs while it decodes.
+func TestTimerSlack(t *testing.T) {
+	r := newRig(t, "serve")
+	r.see("a", "pid")
+	pid := await(t, r.results).Undecodable
+	b, err := os.ReadFile("/proc/" + pid + "/timerslack_ns")
+	if err != nil {
+		t.Skipf("who may not set a child's timer slack cannot see it: %v", err)
+	}
+	if got := strings.TrimSpace(string(b)); got != "1000000" {
+		t.Errorf("a child's timer slack is %s ns, want a millisecond", got)
+	}
+}
