@@ -67,6 +67,7 @@ func (w *Watch) faint(s *scratch, x []byte) int {
 	return n
 }
 
+// faintIn does so for one figure in a zone.
 func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone, f figure) int {
 	g, area, b := w.ground, w.areas[z.ID], bounds(z.Area)
 	tall := func(foot int) int {
@@ -108,23 +109,30 @@ func (w *Watch) faintIn(s *scratch, x []byte, z inventory.Zone, f figure) int {
 		places = clearest(places)
 	}
 	for _, p := range places {
-		pixel := faintPixel
-		if f.compact {
-			sum := 0
-			for i := range p.pixels(g.w) {
-				sum += abs(int(x[i]) - int(s.expect[i]))
-			}
-			mean := sum / (p.w * p.h)
-			if mean < faintLeast {
-				continue
-			}
-			pixel = max(pixel, mean/2)
-		}
+		n += g.mark(s, x, p, f)
+	}
+	return n
+}
+
+// mark makes foreground of a figure's pixels in a place, and returns how many.
+func (g *ground) mark(s *scratch, x []byte, p place, f figure) int {
+	pixel := faintPixel
+	if f.compact {
+		sum := 0
 		for i := range p.pixels(g.w) {
-			if s.fore[i] == 0 && !g.masked.has(i) && abs(int(x[i])-int(s.expect[i])) >= max(pixel, int(g.dev[i])/4) {
-				s.fore[i] = 255
-				n++
-			}
+			sum += abs(int(x[i]) - int(s.expect[i]))
+		}
+		mean := sum / (p.w * p.h)
+		if mean < faintLeast {
+			return 0
+		}
+		pixel = max(pixel, mean/2)
+	}
+	n := 0
+	for i := range p.pixels(g.w) {
+		if s.fore[i] == 0 && !g.masked.has(i) && abs(int(x[i])-int(s.expect[i])) >= max(pixel, int(g.dev[i])/4) {
+			s.fore[i] = 255
+			n++
 		}
 	}
 	return n
