@@ -18,6 +18,7 @@ import (
 // 2006) is far too quick for samples; what is left of it is that no two looks
 // are alike although the foot stays where it is. A lamp, a wall or a parked
 // car is the same again, a neon sign repeats itself, and traffic does not stay.
+// An infrared picture has no colours: there all of that is asked of white alone.
 
 const (
 	castTime = 5 * time.Minute
