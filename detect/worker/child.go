@@ -107,8 +107,12 @@ func (n nursery) run() {
 	// What it starts inherits its timer slack. The Go runtime of a child wakes
 	// every 20 µs while a picture is decoded, to see whether a processor stands
 	// idle in a system call; once a millisecond will do, and costs a tenth of a
-	// sample less. Where the kernel refuses, it costs that.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Millisecond), 0, 0, 0)
+	// sample less. A slack that somebody chose, as the gateway does for itself and
+	// all that it starts, stays.
+	const kernels = 50 * time.Microsecond
+	if have, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err == nil && have == int(kernels) {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(time.Millisecond), 0, 0, 0) // it is dearer without, and else the same
+	}
 	for birth := range n {
 		birth()
 	}

@@ -147,7 +147,8 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(b), ") Z ")
 }
 
-// TestTimerSlack: a child's runtime is not woken every 20 µs while it decodes.
+// TestTimerSlack: a child's runtime is not woken every 20 µs while it decodes, if
+// nobody has chosen how often.
 func TestTimerSlack(t *testing.T) {
 	r := newRig(t, "serve")
 	r.see("a", "pid")
