@@ -228,10 +228,7 @@ func (w *Watch) fire(z inventory.Zone, m *motion, p Picture, now time.Time) fire
 // does: paint of its colour that trembles by the noise of the night does not.
 func (w *Watch) alight(b Box, x []byte, p Picture) bool {
 	g := w.ground
-	black := 16
-	if p.FullRange {
-		black = 0
-	}
+	black := p.black()
 	x0, x1 := int(b.X*float64(g.w)), int(math.Ceil((b.X+b.W)*float64(g.w)))
 	y0, y1 := int(b.Y*float64(g.h)), int(math.Ceil((b.Y+b.H)*float64(g.h)))
 	for y := y0; y < min(y1, g.h); y++ {

@@ -183,11 +183,6 @@ func (g *ground) hueOf(i int) int {
 	return y*cw + x
 }
 
-// byHue tells whether most of a blob is foreground by colour alone.
-func (g *ground) byHue(s *scratch, labels []int32, b Blob) bool {
-	return 2*hued(s, labels, b, g.w) > b.Area
-}
-
 // hued counts the pixels of a blob that are foreground by colour alone.
 func hued(s *scratch, labels []int32, b Blob, wide int) int {
 	n := 0

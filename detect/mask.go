@@ -11,10 +11,7 @@ import (
 // chroma planes with grey. A chroma sample covers two by two pixels, so one
 // masked pixel greys all of it.
 func blacken(p Picture, masks []inventory.Polygon) {
-	black := byte(16)
-	if p.FullRange {
-		black = 0
-	}
+	black := byte(p.black())
 	w, h := float64(p.Y.Width), float64(p.Y.Height)
 	for _, m := range masks {
 		fill(p.Y, m, w, h, black)

@@ -128,7 +128,8 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		if !held && !w.counts(b.Area, strength) && !w.inRunning(b, m.labels) {
 			continue
 		}
-		if g.byHue(s, m.labels, b) { // luma cannot tell light and ghosts from it
+		hue := hued(s, m.labels, b, g.w)
+		if 2*hue > b.Area { // luma cannot tell light and ghosts from it
 			switch {
 			case b.Area < w.minPixels() && !held: // a cell or two tremble at edges
 			case g.isHueGhost(s, b):
@@ -141,7 +142,7 @@ func (w *Watch) sort(m *motion, s *scratch, x []byte, blobs []Blob) {
 		}
 		edge := g.edge(s, x, m.labels, b)
 		fades := edge < fadedEdge || edge < lampEdge && strength <= lampStrength
-		if held && 4*hued(s, m.labels, b, g.w) > b.Area { // what is left of it in luma ends anywhere
+		if held && 4*hue > b.Area { // what is left of it in luma ends anywhere
 			fades = false
 		}
 		switch {

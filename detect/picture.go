@@ -41,6 +41,14 @@ type Picture struct {
 	Clear func() (Picture, error)
 }
 
+// black is the luma of black.
+func (p Picture) black() int {
+	if p.FullRange {
+		return 0
+	}
+	return 16
+}
+
 // Limits of a picture's width and height, in pixels.
 const (
 	MinSide = 32

@@ -429,10 +429,7 @@ func (w *Watch) See(p Picture, received time.Time) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("camera %q: %w", w.config.Camera, err)
 	}
-	black := 16
-	if p.FullRange {
-		black = 0
-	}
+	black := p.black()
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.size(len(x.Pix))

@@ -103,10 +103,8 @@ func (f *evalFlags) run(ctx context.Context, args []string, stdout, stderr io.Wr
 		return len(f.groups) > 0 && !slices.Contains(f.groups, string(s.Group)) ||
 			len(f.only) > 0 && !slices.ContainsFunc(f.only, func(t string) bool { return strings.Contains(s.Name, t) })
 	})
-	patient := asking{patience: time.Hour}
-	sure := patient
-	sure.score = forWitness.score
-	finder, witness, err := f.models.open(ctx, &worker.ServeOptions{}, patient, sure)
+	const patience = time.Hour
+	finder, witness, err := f.models.open(ctx, &worker.ServeOptions{}, asking{patience: patience}, asking{score: forWitness.score, patience: patience})
 	if err != nil {
 		return err
 	}
