@@ -331,9 +331,23 @@ func (f film) graph(pick string, clip bool) []string {
 	}
 	// Soft edges of 4 pixels, as a lens draws them.
 	const soft = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='255*min(1,min(min(X+1,W-X),min(Y+1,H-Y))/4)'"
+	paste := fmt.Sprintf("[1:v]trim=end_frame=1,setpts=PTS-STARTPTS[b];[b]%s[c];", box(t.Crop))
+	if t.Light != nil {
+		// Twice the patch as one pixel, now and when the thing was cut out; 128
+		// says that the light is the same.
+		patch := box(*t.Light) + ",format=gbrp,scale=1:1:flags=area"
+		paste = fmt.Sprintf("[a]split[a][l];[l]%[1]s[l];[1:v]trim=end_frame=1,setpts=PTS-STARTPTS,split[b][r];[r]%[1]s[r];"+
+			"[l][r]blend=all_expr='min(255,128*A/max(1,B))'[g];[b]%[2]s,format=gbrp[c];"+
+			"[g][c]scale2ref=flags=neighbor[g][c];[g][c]blend=all_expr='min(255,A*B/128)',setsar=1,format=yuv420p[c];", patch, box(t.Crop))
+	}
 	// The width of what it is pasted into is not known here: scale2ref is told.
 	graph := fmt.Sprintf(
-		"[0:v]%s[a];[1:v]trim=end_frame=1,setpts=PTS-STARTPTS,crop=w=iw*%g:h=ih*%g:x=iw*%g:y=ih*%g[b];[b][a]scale2ref=w='2*trunc(iw*%g/2)':h='2*trunc(ow/mdar/2)'[c][d];[c]%s[e];[d][e]overlay=x='W*%g':y='H*%g':enable='%s'",
-		chain, t.Crop[2], t.Crop[3], t.Crop[0], t.Crop[1], t.Size, soft, t.Place[0], t.Place[1], there)
+		"[0:v]%s[a];%s[c][a]scale2ref=w='2*trunc(iw*%g/2)':h='2*trunc(ow/mdar/2)'[c][a];[c]%s[c];[a][c]overlay=x='W*%g':y='H*%g':enable='%s'",
+		chain, paste, t.Size, soft, t.Place[0], t.Place[1], there)
 	return []string{"-ss", number(t.At), "-t", "0.2", "-i", f.file(source), "-filter_complex", graph}
+}
+
+// box cuts x, y, width, height (0..1) out of a picture.
+func box(b [4]float64) string {
+	return fmt.Sprintf("crop=w=iw*%g:h=ih*%g:x=iw*%g:y=ih*%g", b[2], b[3], b[0], b[1])
 }

@@ -94,6 +94,10 @@ type StandingThing struct {
 	// Place is where its top left corner comes, Size its width there.
 	Place [2]float64 `yaml:"place"`
 	Size  float64    `yaml:"size"`
+	// Light is a patch of bare ground (x, y, width, height): as its brightness
+	// changes, so does the thing's, which the camera's exposure would change
+	// as well. Without it the thing keeps its own.
+	Light *[4]float64 `yaml:"light"`
 	// Begin and End are when it stands there, in seconds of the source without
 	// its lead-in: they run on when the clip is repeated. Taken turns it round:
 	// it stands there until Begin and again from End.
@@ -101,7 +105,7 @@ type StandingThing struct {
 	End    float64 `yaml:"end"`
 	Taken  bool    `yaml:"taken"`
 	Repeat int     `yaml:"repeat"`
-	// From is where in the clip the source begins.
+	// Brief says that it leaves before its dwell is over: nothing is to be found.
 	Brief bool   `yaml:"brief"`
 	Notes string `yaml:"notes"`
 }
@@ -257,9 +261,17 @@ func (s StandingThing) check(place string, l Labels, bad func(place, format stri
 		bad(place, "a name and a kind are required")
 	}
 	s.Zone.check(place+".zone", map[string]bool{}, bad)
-	c := s.Crop
-	if !(c[0] >= 0 && c[1] >= 0 && c[2] > 0 && c[3] > 0 && c[0]+c[2] <= 1 && c[1]+c[3] <= 1) {
-		bad(place+".crop", "want x, y, width, height within the picture (0..1), got %v", c)
+	within := func(name string, b [4]float64) {
+		if !(b[0] >= 0 && b[1] >= 0 && b[2] > 0 && b[3] > 0 && b[0]+b[2] <= 1 && b[1]+b[3] <= 1) {
+			bad(place+"."+name, "want x, y, width, height within the picture (0..1), got %v", b)
+		}
+	}
+	within("crop", s.Crop)
+	if s.Light != nil {
+		within("light", *s.Light)
+		if s.Clip != "" {
+			bad(place+".light", "what is cut out of another clip has no light in common with this one: leave light or clip out")
+		}
 	}
 	if !(s.Place[0] >= 0 && s.Place[1] >= 0 && s.Size > 0 && s.Place[0]+s.Size <= 1 && s.Place[1] < 1) {
 		bad(place+".place", "place %v and size %g lie outside the picture (0..1)", s.Place, s.Size)

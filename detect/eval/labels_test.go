@@ -54,7 +54,11 @@ func TestCheckSaysEverything(t *testing.T) {
 			{Kind: "intrusion", Zone: "b", Begin: 1, End: 2}, {Kind: "intrusion", Zone: "a", Begin: 5, End: 4},
 		},
 		Undisturbed: []eval.LabelledPart{{From: 0, To: 3}},
-		Degraded:    &eval.DegradedSelection{From: 1, To: 20, Not: []string{"sandstorm"}},
+		Standing: []eval.StandingThing{{
+			Name: "a car", Kind: "illegal_parking", Zone: eval.LabelledZone{ID: "a", Kind: "closed_area", Area: square},
+			Clip: "y.mp4", Crop: [4]float64{0, 0, 0.1, 0.1}, Light: &[4]float64{0.9, 0, 0.2, 0.1}, Size: 0.1, End: 5,
+		}},
+		Degraded: &eval.DegradedSelection{From: 1, To: 20, Not: []string{"sandstorm"}},
 	}
 	err := l.Check()
 	if err == nil {
@@ -64,6 +68,7 @@ func TestCheckSaysEverything(t *testing.T) {
 		`clip: "../x.mp4" is no name of a file`, `split: "train"`, `zones[1]: zone "a": ids must be there and unique`,
 		"zones[1]: a polygon has 3 corners", "corner (0, 2) lies outside", `happenings[0]: no zone "b": the clip has a, a`,
 		"happenings[1]: want 0 ≤ begin < end", "undisturbed[0]: the intrusion from 1 to 2 lies in it",
+		"standing[0].light: want x, y, width, height within the picture", "standing[0].light: what is cut out of another clip",
 		"degraded: want 0 ≤ from < to ≤ 10", `no degradation "sandstorm"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
