@@ -78,6 +78,7 @@ type scratch struct {
 	edges   []edge
 	peaks   []byte
 	tallies []tally
+	shifts  []shift
 
 	// The picture's colour, the ground's as learned and under the picture's light, by how
 	// much they differ where they do, and whether that is evidence.

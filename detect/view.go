@@ -306,70 +306,96 @@ func (r *retina) blocks(k *likeness, s *scratch, v *View, l look) {
 }
 
 // slips returns the share of the view's rows of edges that a look shows
-// displaced sideways while other rows are in place; when none are, the camera
-// has moved.
-func (r *retina) slips(v *View, l look) float64 {
+// displaced sideways, in bands of two at least, while other rows are in place;
+// when none are, the camera has moved. One row alone has so few edges that some
+// displacement fits it by chance.
+func (r *retina) slips(s *scratch, v *View, l look) float64 {
 	const (
 		few    = 8   // edges of a row that tell, and lie all over it
 		placed = 0.7 // of them where they were: the row is in place
-		found  = 0.6 // of them elsewhere, and half as many again as where they were
 		still  = 0.08
+		found  = 0.6 // of two rows' elsewhere, and half as many again as where they were
 		// A camera that turns about its axis displaces rows a little, too.
 		nearest = 3
 	)
-	// at returns how many of a row's edges are to be seen displaced by so many.
-	at := func(ey, by int) (n, kept int) {
-		from, to := r.ew, 0
-		for ex := max(0, -by); ex < min(r.ew, r.ew-by); ex++ {
-			i := ey*r.ew + ex
-			if !v.sure(i) || r.blind[i] || r.blind[i+by] {
-				continue
-			}
-			from, to = min(from, ex), ex
-			n++
-			e, o := l.edges[i+by], v.edges[i]
-			if like(int(e.x), int(e.y), int(o[0]), int(o[1])) {
-				kept++
-			}
-		}
-		if n < few || 2*(to-from) < r.ew {
-			return 0, 0
-		}
-		return n, kept
-	}
+	most := r.ew / 2
+	s.shifts = sized(s.shifts, 2*(2*most+1))
+	last, next := s.shifts[:2*most+1], s.shifts[2*most+1:]
 	var rows, inPlace, slipped, alike int
 	by := map[int]int{} // slipped rows by how far
+	slip := func(d int) {
+		slipped++
+		by[d]++
+		alike = max(alike, by[d-1]+by[d]+by[d+1])
+	}
+	lastTells, lastSlipped := false, false
 	for ey := range r.eh {
-		n, kept := at(ey, 0)
-		if n == 0 {
+		for d := -most; d <= most; d++ {
+			next[most+d] = r.shifted(v, l, ey, d)
+		}
+		here := next[most]
+		if here.edges < few || 2*here.span < r.ew {
+			lastTells, lastSlipped = false, false
 			continue
 		}
 		rows++
-		here := float64(kept) / float64(n)
-		if here >= placed {
+		if here.share() >= placed {
 			inPlace++
 		}
-		if here >= 0.5 {
-			continue
-		}
+		tells := here.share() < 0.5
 		best, there := 0, 0.0
-		for d := -r.ew / 2; d <= r.ew/2; d++ {
-			if n, kept := at(ey, d); max(d, -d) >= nearest && float64(kept) > there*float64(n) {
-				best, there = d, float64(kept)/float64(n)
+		for d := -most; d <= most && tells && lastTells; d++ {
+			a, b := last[most+d], next[most+d]
+			if max(d, -d) < nearest || min(a.edges, b.edges) < few || 2*min(a.span, b.span) < r.ew {
+				continue
+			}
+			if both := a.plus(b).share(); both > there {
+				best, there = d, both
 			}
 		}
-		if there >= found && there > 1.5*here {
-			slipped++
-			by[best]++
-			alike = max(alike, by[best-1]+by[best]+by[best+1])
+		both := there >= found && there > 1.5*last[most].plus(here).share()
+		if both {
+			slip(best)
+			if !lastSlipped {
+				slip(best)
+			}
 		}
+		last, next, lastTells, lastSlipped = next, last, tells, both
 	}
 	// All displaced alike, but for a few by chance in place, are a camera that
 	// has moved.
-	if rows < few || float64(inPlace) < still*float64(rows) || 10*inPlace < 3*rows && 10*alike > 6*slipped {
+	if rows < few || float64(inPlace) < still*float64(rows) || 10*inPlace < 3*rows && 3*alike > 2*slipped {
 		return 0
 	}
 	return float64(slipped) / float64(rows)
+}
+
+// shift is what the edges of one row say of one displacement: of so many, over
+// so many cells, so many are to be seen there.
+type shift struct{ edges, span, kept int }
+
+func (a shift) plus(b shift) shift { return shift{edges: a.edges + b.edges, kept: a.kept + b.kept} }
+
+func (a shift) share() float64 { return float64(a.kept) / float64(max(1, a.edges)) }
+
+// shifted compares a view's row of edges with a look's, displaced by so many
+// cells.
+func (r *retina) shifted(v *View, l look, ey, by int) (out shift) {
+	from := r.ew
+	for ex := max(0, -by); ex < min(r.ew, r.ew-by); ex++ {
+		i := ey*r.ew + ex
+		if !v.sure(i) || r.blind[i] || r.blind[i+by] {
+			continue
+		}
+		from = min(from, ex)
+		out.span = ex - from
+		out.edges++
+		e, o := l.edges[i+by], v.edges[i]
+		if like(int(e.x), int(e.y), int(o[0]), int(o[1])) {
+			out.kept++
+		}
+	}
+	return out
 }
 
 // lightOf tells the light of a look, when it was before.
@@ -480,7 +506,7 @@ func (w *Watch) examine(s *scratch, l look) (scene Scene, trusted bool) {
 		at, f.likeness, f.kin = v.pick(w.retina, s, l, light)
 		f.view = &v.all[at]
 		if f.agrees() < 0.85 {
-			f.slipped = w.retina.slips(f.view, l)
+			f.slipped = w.retina.slips(s, f.view, l)
 		}
 		f.away = f.kin && f.agrees() >= knownShare && !w.serves(f.view.Preset)
 	}
