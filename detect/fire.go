@@ -94,6 +94,10 @@ func (f *flames) look(p Picture, now time.Time) fireSight {
 		f.g.measure(s, p, f.Flame.Cast)
 	}
 	b := f.Flame.look(&f.g, s, now, dt)
+	s.flame = extent{y0: f.g.rows}
+	if b.score >= fireScore && len(b.boxes) > 0 {
+		s.flame = f.g.extent(b.boxes[0])
+	}
 	v := f.Smoke.look(&f.g, s, f.Flame.Cast, now, dt)
 	return fireSight{
 		Flame: b.score, Smoke: v.score, Boxes: slices.Concat(b.boxes, v.boxes), Why: explainFire(b, v),
@@ -204,6 +208,14 @@ func (g *fireGrid) box(e extent, cells int) Box {
 	return boxOf(g.x0+e.x0*side, g.y0+e.y0*side, (e.x1-e.x0)*side, (e.y1-e.y0)*side, (g.width+1)/2, (g.height+1)/2)
 }
 
+// extent returns the cells of a box that box made of them.
+func (g *fireGrid) extent(b Box) extent {
+	cell := func(share float64, of, from int) int {
+		return int(math.Round((share*float64((of+1)/2) - float64(from)) / float64(g.side)))
+	}
+	return extent{cell(b.X, g.width, g.x0), cell(b.Y, g.height, g.y0), cell(b.X+b.W, g.width, g.x0), cell(b.Y+b.H, g.height, g.y0)}
+}
+
 // cell is what one look measures in a cell. All is full range, whatever the
 // picture's.
 type cell struct {
@@ -223,6 +235,9 @@ type fireScratch struct {
 	puffs  []puff
 	steady bool
 	plume  int16
+	// flame is the largest that is believed, and begins below all rows where there
+	// is none: from its top down it lights the ground, and its smoke is above that.
+	flame extent
 	// pale: the picture has no colours, as in infrared.
 	pale bool
 

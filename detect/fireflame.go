@@ -359,7 +359,7 @@ func (p *firePlace) judge() float64 {
 		return score
 	}
 	yellow, core := p.yellow/p.n, p.core/p.n
-	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
+	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core+0.4*max(0, yellow-0.5), 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
 		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/8, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
 }
 

@@ -17,7 +17,9 @@ import (
 // and lamps that fade into it change slowly and in step with the exposure, so
 // that what is not changing by itself is soon clear sight again. While it still
 // differs, people pass before it, and lamps go on and off: a change for once,
-// before and after which two looks are alike, which no two of smoke are.
+// before and after which two looks are alike, which no two of smoke are. Above
+// a flame, all that is asked of what is never the same is to be no light: smoke
+// is to be expected there, and the zone may end above it.
 
 const (
 	plumePitch  = 3    // cells between the centres of two puffs
@@ -117,7 +119,7 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 	var hist [top + 1]int
 	n := 0
 	for i := range s.cells {
-		if g.has(i) {
+		if g.has(i) && i/g.cols < s.flame.y0 {
 			hist[max(0, min(top, int(one*(s.cells[i].luma+gainOffset)/(float32(m.Clear[i])+gainOffset))))]++
 			n++
 		}
@@ -144,7 +146,7 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 		if d < 0 {
 			d = -d
 		}
-		if d > max(plumeLeast, plumeShare*want) && c.tint-cast < plumeTint && cast-c.tint < plumeTint && !g.lit(s.cells, i) {
+		if i/g.cols < s.flame.y0 && d > max(plumeLeast, plumeShare*want) && c.tint-cast < plumeTint && cast-c.tint < plumeTint && !g.lit(s.cells, i) {
 			s.label[i] = plumeMay
 		}
 		p := &s.puffs[g.puffOf(i)]
@@ -181,6 +183,8 @@ type plume struct {
 	extent extent
 	// edge: its foot lies across the edge of the zone, so it comes from elsewhere.
 	edge bool
+	// flame: it rises from one.
+	flame bool
 	// foot is the column from which it rises, odd by how much more coloured it
 	// is than clear sight.
 	foot, odd float64
@@ -303,6 +307,8 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 	}
 	p.edge = feet[0].edge || feet[1].edge
 	p.foot = 1 + (feet[0].x+feet[1].x)/(feet[0].n+feet[1].n)
+	wide := float64(s.flame.x1 - s.flame.x0)
+	p.flame = wide > 0 && math.Abs(p.foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
 	n := float64(p.cells)
 	slope := (sxy - sx*sy/n) / max(n, sxx-sx*sx/n)
 	p.one = (sy*sy/n + slope*slope*(sxx-sx*sx/n)) / syy
@@ -317,9 +323,13 @@ func (p *plume) looks(all int) float64 {
 		return 0
 	}
 	tall := float64(p.extent.y1-p.extent.y0) / float64(p.extent.x1-p.extent.x0)
-	return ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
-		ramp(tall, 0.4, 0.6) * ramp(p.stays, 0.5, 0.75) * ramp(-p.newly, -0.7, -0.5) * // rises, stays, and is no new thing each time
-		ramp(p.one, 0.25, 0.4) * ramp(-p.lit, -0.97, -0.92) * ramp(-p.odd, -14, -8) // is one veil, no light, and grey
+	veil := ramp(tall, 0.4, 0.6) * ramp(p.one, 0.25, 0.4) // it rises, and is one
+	if p.flame {
+		veil = ramp(tall, 0.15, 0.3)
+	}
+	return veil * ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
+		ramp(p.stays, 0.5, 0.75) * ramp(-p.newly, -0.7, -0.5) * // stays, and is no new thing each time
+		ramp(-p.lit, -0.97, -0.92) * ramp(-p.odd, -14, -8) // is no light, and grey
 }
 
 // follow lets the clear sight follow the scene, but behind a plume only slowly:
