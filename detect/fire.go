@@ -95,8 +95,8 @@ func (f *flames) look(p Picture, now time.Time) fireSight {
 	}
 	b := f.Flame.look(&f.g, s, now, dt)
 	s.flame = extent{y0: f.g.rows}
-	if b.score >= fireScore && len(b.boxes) > 0 {
-		s.flame = f.g.extent(b.boxes[0])
+	if at := f.Flame.Boxes; len(at) > 0 {
+		s.flame = f.g.extent(at[0])
 	}
 	v := f.Smoke.look(&f.g, s, f.Flame.Cast, now, dt)
 	return fireSight{
@@ -235,8 +235,7 @@ type fireScratch struct {
 	puffs  []puff
 	steady bool
 	plume  int16
-	// flame is the largest that is believed, and begins below all rows where there
-	// is none: from its top down it lights the ground, and its smoke is above that.
+	// flame is the largest, and begins below all rows where there is none: from its top down it lights the ground, and its smoke is above that.
 	flame extent
 	// pale: the picture has no colours, as in infrared.
 	pale bool

@@ -170,8 +170,11 @@ func (m *flameMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.D
 	m.push(s.cells, light, s.pale)
 	m.Score = sustain(m.Score, b.score)
 	b.score = m.Score
-	if len(b.boxes) > 0 {
+	switch {
+	case len(b.boxes) > 0:
 		m.Boxes = b.boxes
+	case m.Score < fireScore/2:
+		m.Boxes = nil
 	}
 	if b.score < fireScore {
 		m.Since = time.Time{}

@@ -37,8 +37,9 @@ const (
 	churnFull   = 0.55 // for sure
 	clearTime   = 3 * time.Minute
 	otherTime   = 15 * time.Minute
-	smokeLasts  = 40 * time.Second
-	smokeLearn  = 6 // looks whose mean is the first clear sight
+	smokeLasts  = 40 * time.Second // how long it must be seen, and
+	flameLasts  = 15 * time.Second // above a flame
+	smokeLearn  = 6                // looks whose mean is the first clear sight
 )
 
 // smokeMemory is what is remembered of smoke in a zone.
@@ -212,7 +213,8 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 			continue
 		}
 		p := m.trace(g, s, i, cast)
-		same := m.Foot > 0 && math.Abs(p.foot-m.Foot) <= max(plumeFoot, plumeWander*float64(p.extent.x1-p.extent.x0))
+		same := m.Foot > 0 && (math.Abs(p.foot-m.Foot) <= max(plumeFoot, plumeWander*float64(p.extent.x1-p.extent.x0)) ||
+			p.flame && s.burns(m.Foot))
 		if same {
 			p.churn = m.Churn
 		}
@@ -247,7 +249,11 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		return veiled{}
 	}
 	out := veiled{share: m.Share, held: now.Sub(m.Since)}
-	out.score = m.Score * ramp(out.held.Seconds(), 0, smokeLasts.Seconds())
+	lasts := smokeLasts
+	if s.burns(m.Foot) {
+		lasts = flameLasts
+	}
+	out.score = m.Score * ramp(out.held.Seconds(), 0, lasts.Seconds())
 	if out.score >= fireScore {
 		out.boxes = m.Boxes
 	}
@@ -307,14 +313,19 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 	}
 	p.edge = feet[0].edge || feet[1].edge
 	p.foot = 1 + (feet[0].x+feet[1].x)/(feet[0].n+feet[1].n)
-	wide := float64(s.flame.x1 - s.flame.x0)
-	p.flame = wide > 0 && math.Abs(p.foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
+	p.flame = s.burns(p.foot)
 	n := float64(p.cells)
 	slope := (sxy - sx*sy/n) / max(n, sxx-sx*sx/n)
 	p.one = (sy*sy/n + slope*slope*(sxx-sx*sx/n)) / syy
 	p.lit = sxy * sxy / max(1, sxx*syy)
 	p.odd, p.restless, p.newly, p.stays = tinted/n, restless/n, change/max(1, most), stays/n
 	return p
+}
+
+// burns tells whether a foot stands on the flame.
+func (s *fireScratch) burns(foot float64) bool {
+	wide := float64(s.flame.x1 - s.flame.x0)
+	return wide > 0 && math.Abs(foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
 }
 
 // looks tells how much a plume looks like smoke by its shape and colour, 0..1.
