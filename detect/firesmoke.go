@@ -39,6 +39,7 @@ const (
 	otherTime   = 15 * time.Minute
 	smokeLasts  = 40 * time.Second // how long it must be seen, and
 	flameLasts  = 15 * time.Second // above a flame
+	calmLooks   = 2                // which its change compares
 	smokeLearn  = 6                // looks whose mean is the first clear sight
 )
 
@@ -53,8 +54,10 @@ type smokeMemory struct {
 	Looks int `json:"looks,omitempty"`
 	// Dither is added before a mean is cut to a byte, else it would stick.
 	Dither float64 `json:"dither,omitempty"`
-	// Gain is the light of the newest look over that of clear sight.
+	// Gain is the light of the newest look over that of clear sight, Calm counts
+	// looks in the light of the one before, up to two.
 	Gain float64 `json:"gain,omitempty"`
+	Calm int     `json:"calm,omitempty"`
 	// Foot is the column from which the plume of the newest looks rose, Churn the
 	// mean of its change from look to look; both are 0 where there was none.
 	Foot  float64 `json:"foot,omitempty"`
@@ -70,7 +73,7 @@ type smokeMemory struct {
 func (m *smokeMemory) fits(cells, puffs int) bool {
 	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Puffs) == 0
 	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Puffs) == 3*puffs
-	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Churn/churnMost, m.Gain/64, m.Foot/fireCells) &&
+	return (none || all) && m.Calm >= 0 && m.Calm <= calmLooks && share01(m.Score, m.Dither, m.Share, m.Churn/churnMost, m.Gain/64, m.Foot/fireCells) &&
 		len(m.Boxes) <= 1 && boxesFit(m.Boxes)
 }
 
@@ -131,7 +134,11 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 	}
 	before := m.Gain
 	m.Gain = max(1, float64(gain)+0.5) / one
-	s.steady = math.Abs(m.Gain-before) <= plumeLight*m.Gain
+	if s.steady = math.Abs(m.Gain-before) <= plumeLight*m.Gain; s.steady {
+		m.Calm = min(m.Calm+1, calmLooks)
+	} else {
+		m.Calm = 0
+	}
 	s.apart = slices.Grow(s.apart[:0], len(s.cells))[:len(s.cells)]
 	s.puffs = slices.Grow(s.puffs[:0], g.puffs())[:g.puffs()]
 	clear(s.puffs)
@@ -218,7 +225,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		if same {
 			p.churn = m.Churn
 		}
-		if s.steady { // exposure makes changes of its own
+		if m.Calm == calmLooks { // exposure makes changes of its own
 			p.churn += (min(p.restless, churnMost) - p.churn) * plumeChurn
 		}
 		// What does not churn yet may begin to.
