@@ -229,12 +229,12 @@ type cell struct {
 type fireScratch struct {
 	cells []cell
 	// apart is by how much cells differ from clear sight, puffs the same in
-	// squares of them; steady tells whether the light is that of the look before,
+	// squares of them; calm tells whether the light is that of the two looks before,
 	// and plume is the label of what looks most like smoke.
-	apart  []float32
-	puffs  []puff
-	steady bool
-	plume  int16
+	apart []float32
+	puffs []puff
+	calm  bool
+	plume int16
 	// flame is the largest, and begins below all rows where there is none: from its top down it lights the ground, and its smoke is above that.
 	flame extent
 	// pale: the picture has no colours, as in infrared.

@@ -39,7 +39,6 @@ const (
 	otherTime   = 15 * time.Minute
 	smokeLasts  = 40 * time.Second // how long it must be seen, and
 	flameLasts  = 15 * time.Second // above a flame
-	calmLooks   = 2                // which its change compares
 	smokeLearn  = 6                // looks whose mean is the first clear sight
 )
 
@@ -50,14 +49,14 @@ type smokeMemory struct {
 	// in the one before that.
 	Clear []byte `json:"clear,omitempty"`
 	Puffs []byte `json:"puffs,omitempty"`
-	// Looks counts the first ones.
-	Looks int `json:"looks,omitempty"`
+	// Looks counts the first ones. Steady: the newest was in the light of the one
+	// before.
+	Looks  uint8 `json:"looks,omitempty"`
+	Steady bool  `json:"steady,omitempty"`
 	// Dither is added before a mean is cut to a byte, else it would stick.
 	Dither float64 `json:"dither,omitempty"`
-	// Gain is the light of the newest look over that of clear sight, Calm counts
-	// looks in the light of the one before, up to two.
+	// Gain is the light of the newest look over that of clear sight.
 	Gain float64 `json:"gain,omitempty"`
-	Calm int     `json:"calm,omitempty"`
 	// Foot is the column from which the plume of the newest looks rose, Churn the
 	// mean of its change from look to look; both are 0 where there was none.
 	Foot  float64 `json:"foot,omitempty"`
@@ -73,7 +72,7 @@ type smokeMemory struct {
 func (m *smokeMemory) fits(cells, puffs int) bool {
 	none := m.Looks == 0 && len(m.Clear) == 0 && len(m.Puffs) == 0
 	all := m.Looks > 0 && m.Looks <= smokeLearn && len(m.Clear) == cells && len(m.Puffs) == 3*puffs
-	return (none || all) && m.Calm >= 0 && m.Calm <= calmLooks && share01(m.Score, m.Dither, m.Share, m.Churn/churnMost, m.Gain/64, m.Foot/fireCells) &&
+	return (none || all) && share01(m.Score, m.Dither, m.Share, m.Churn/churnMost, m.Gain/64, m.Foot/fireCells) &&
 		len(m.Boxes) <= 1 && boxesFit(m.Boxes)
 }
 
@@ -110,7 +109,7 @@ func (m *smokeMemory) look(g *fireGrid, s *fireScratch, cast float64, now time.T
 	m.compare(g, s, float32(cast))
 	var out veiled
 	if m.Looks == smokeLearn {
-		out = m.judge(g, s, cast, now)
+		out = m.judge(g, s, cast, now, dt)
 	}
 	m.follow(g, s, dt)
 	return out
@@ -134,11 +133,8 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 	}
 	before := m.Gain
 	m.Gain = max(1, float64(gain)+0.5) / one
-	if s.steady = math.Abs(m.Gain-before) <= plumeLight*m.Gain; s.steady {
-		m.Calm = min(m.Calm+1, calmLooks)
-	} else {
-		m.Calm = 0
-	}
+	steady := math.Abs(m.Gain-before) <= plumeLight*m.Gain
+	s.calm, m.Steady = steady && m.Steady, steady
 	s.apart = slices.Grow(s.apart[:0], len(s.cells))[:len(s.cells)]
 	s.puffs = slices.Grow(s.puffs[:0], g.puffs())[:g.puffs()]
 	clear(s.puffs)
@@ -208,7 +204,7 @@ type plume struct {
 }
 
 // judge finds the plume that is most like smoke.
-func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.Time) veiled {
+func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.Time, dt time.Duration) veiled {
 	all := 0
 	for _, word := range g.in {
 		all += bits.OnesCount64(word)
@@ -225,7 +221,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		if same {
 			p.churn = m.Churn
 		}
-		if m.Calm == calmLooks { // exposure makes changes of its own
+		if s.calm { // exposure makes changes of its own
 			p.churn += (min(p.restless, churnMost) - p.churn) * plumeChurn
 		}
 		// What does not churn yet may begin to.
@@ -242,7 +238,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 	if best.cells > 0 {
 		m.Share, m.Boxes = float64(best.cells)/float64(all), []Box{g.box(best.extent, 1)}
 	}
-	if !s.steady { // nothing is confirmed while the light of the whole changes
+	if !m.Steady { // nothing is confirmed while the light of the whole changes
 		most = min(most, m.Score)
 	}
 	m.Score = sustain(m.Score, most)
@@ -251,6 +247,8 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		m.Since = time.Time{}
 	case m.Since.IsZero():
 		m.Since = now
+	case !m.Steady: // nor does that time count
+		m.Since = m.Since.Add(dt)
 	}
 	if m.Since.IsZero() {
 		return veiled{}
