@@ -154,6 +154,35 @@ func TestFireInDrawnScenes(t *testing.T) {
 	}
 }
 
+// A fire at night lights the ground up to the edge of the zone, in one piece
+// with its smoke, which is told from it: half of it, as black smoke before a dark
+// wall hardly changes.
+func TestSmokeAboveAFlameAtNight(t *testing.T) {
+	var all tally
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, fireStream+5))
+		d, from := 5*time.Second, 8
+		sec := float64(from) * d.Seconds()
+		x, y, size, grey := 0.25+0.5*r.Float64(), 0.75+0.1*r.Float64(), 0.1+0.06*r.Float64(), 30+30*r.Float32()
+		ground := street(r, 0.8)
+		lit := func(at float64) *canvas {
+			c := ground.clone()
+			if at >= sec {
+				c.glow(x, y+0.05, 0.35, colour{50, 32, 16}.times(0.8+0.4*r.Float32()))
+			}
+			return c
+		}
+		burns := fire(r, lit, x, y, size, sec, 0.3, 1)
+		p := film(r, fmt.Sprintf("seed %d", seed), smoke(r, burns, x, y-size, sec, 1e6, colour{grey, grey, grey}, 0.9), d, 30)
+		p.from, p.latest = from, from+20
+		all.count(t, p, smokeOf)
+	}
+	t.Log(all)
+	if all.found < 4 {
+		t.Error("want 4")
+	}
+}
+
 // A shop front whose light went on differs from clear sight for minutes, and
 // whoever passes changes it for a look: neither is smoke.
 func TestNoSmokeWherePeoplePassALitFront(t *testing.T) {

@@ -310,7 +310,8 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 		}
 		tinted += math.Abs(float64(s.cells[at].tint)-cast) - math.Abs(float64(m.Puffs[3*puff])-128-cast)
 		around(at, plumeGap, g.cols, g.rows, func(o int) {
-			if s.label[o] == plumeMay {
+			// A flame's light on the wall behind it is not one with dark smoke.
+			if s.label[o] == plumeMay && (s.flame.x1 == 0 || s.apart[o]*s.apart[from] > 0) {
 				s.label[o] = p.label
 				s.stack = append(s.stack, o)
 			}
