@@ -58,7 +58,9 @@ func NewFlames(area inventory.Polygon, width, height int) Flames {
 }
 
 // Look judges one picture.
-func (f Flames) Look(p Picture, now time.Time) FireSight { return f.look(p, now) }
+func (f Flames) Look(p Picture, now time.Time) FireSight {
+	return f.look(p, now, func(Box) bool { return true })
+}
 
 // Memory is what a checkpoint would hold.
 func (f Flames) Memory() ([]byte, error) { return json.Marshal(f.fireMemory) }

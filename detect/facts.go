@@ -2,7 +2,6 @@ package detect
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"videopatrol/inventory"
@@ -206,13 +205,7 @@ func (w *Watch) fire(z inventory.Zone, m *motion, p Picture, now time.Time) fire
 		}
 		f.light = w.scene.Light
 	}
-	s := f.look(p, now)
-	if len(s.flameBoxes) > 0 {
-		s.flameBoxes = slices.DeleteFunc(s.flameBoxes, func(b Box) bool { return !w.alight(b, m.plane, p) })
-		if len(s.flameBoxes) == 0 {
-			s.Flame = 0
-		}
-	}
+	s := f.look(p, now, func(b Box) bool { return w.alight(b, m.plane, p) })
 	if w.o.Witness != nil && s.doubtful() {
 		if said, looked := find(w.o.Witness, p, nil); looked {
 			s = s.withWitness(sureOf(said, "fire"))

@@ -74,8 +74,9 @@ func (f *flames) restore(m fireMemory) bool {
 
 // look judges one masked picture of the size that newFlames was told. now is
 // its receive time; looks may be 1 to 60 s apart. Flame is believed after four
-// looks at the earliest, smoke after seven and a quarter of a minute.
-func (f *flames) look(p Picture, now time.Time) fireSight {
+// looks at the earliest, and only where it is alight, smoke after seven and 20 s,
+// above a flame 8 s.
+func (f *flames) look(p Picture, now time.Time, alight func(Box) bool) fireSight {
 	n := f.g.cols * f.g.rows
 	if n == 0 || p.Y.Width != f.g.width || p.Y.Height != f.g.height {
 		return fireSight{}
@@ -93,8 +94,8 @@ func (f *flames) look(p Picture, now time.Time) fireSight {
 		f.Flame.follow(&f.g, s.cells, 0)
 		f.g.measure(s, p, f.Flame.Cast)
 	}
-	b := f.Flame.look(&f.g, s, now, dt)
-	s.flame = extent{y0: f.g.rows}
+	b := f.Flame.look(&f.g, s, now, dt, alight)
+	s.flame = extent{}
 	if at := f.Flame.Boxes; len(at) > 0 {
 		s.flame = f.g.extent(at[0])
 	}
@@ -229,13 +230,13 @@ type cell struct {
 type fireScratch struct {
 	cells []cell
 	// apart is by how much cells differ from clear sight, puffs the same in
-	// squares of them; calm tells whether the light is that of the two looks before,
-	// and plume is the label of what looks most like smoke.
+	// squares of them, both but for what the flame lights; calm tells whether the
+	// light is that of the two looks before, and plume is the label of what looks
+	// most like smoke. flame is the largest, empty where there is none.
 	apart []float32
 	puffs []puff
 	calm  bool
 	plume int16
-	// flame is the largest, and begins below all rows where there is none: from its top down it lights the ground, and its smoke is above that.
 	flame extent
 	// pale: the picture has no colours, as in infrared.
 	pale bool

@@ -145,8 +145,8 @@ type burning struct {
 	held   time.Duration
 }
 
-// look takes one look into account.
-func (m *flameMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.Duration) burning {
+// look takes one look into account. What is not alight is no flame.
+func (m *flameMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.Duration, alight func(Box) bool) burning {
 	m.follow(g, s.cells, dt)
 	hot, all, light := 0, 0, 0.0
 	for i := range s.cells {
@@ -175,6 +175,10 @@ func (m *flameMemory) look(g *fireGrid, s *fireScratch, now time.Time, dt time.D
 		m.Boxes = b.boxes
 	case m.Score < fireScore/2:
 		m.Boxes = nil
+	}
+	m.Boxes = slices.DeleteFunc(m.Boxes, func(b Box) bool { return !alight(b) })
+	if len(m.Boxes) == 0 && b.score >= fireScore {
+		b.score = 0
 	}
 	if b.score < fireScore {
 		m.Since = time.Time{}
@@ -362,7 +366,7 @@ func (p *firePlace) judge() float64 {
 		return score
 	}
 	yellow, core := p.yellow/p.n, p.core/p.n
-	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core+0.4*max(0, yellow-0.5), 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
+	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core+0.4*max(0, yellow-0.5)*ramp(-p.lights[0], -150, -120), 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
 		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/8, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
 }
 

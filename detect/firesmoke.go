@@ -18,8 +18,8 @@ import (
 // that what is not changing by itself is soon clear sight again. While it still
 // differs, people pass before it, and lamps go on and off: a change for once,
 // before and after which two looks are alike, which no two of smoke are. Above
-// a flame, all that is asked of what is never the same is to be no light: smoke
-// is to be expected there, and the zone may end above it.
+// a flame smoke is to be expected: it need not rise far there, as the zone may
+// end, nor be one veil.
 
 const (
 	plumePitch  = 3    // cells between the centres of two puffs
@@ -37,8 +37,9 @@ const (
 	churnFull   = 0.55 // for sure
 	clearTime   = 3 * time.Minute
 	otherTime   = 15 * time.Minute
-	smokeLasts  = 40 * time.Second // how long it must be seen, and
-	flameLasts  = 15 * time.Second // above a flame
+	smokeLasts  = 40 * time.Second // how long it must be seen to count in full,
+	flameLasts  = 15 * time.Second // and above a flame
+	flameLights = 4                // widths of a flame to each side in which it lights what is lower than its top
 	smokeLearn  = 6                // looks whose mean is the first clear sight
 )
 
@@ -50,9 +51,10 @@ type smokeMemory struct {
 	Clear []byte `json:"clear,omitempty"`
 	Puffs []byte `json:"puffs,omitempty"`
 	// Looks counts the first ones. Steady: the newest was in the light of the one
-	// before.
+	// before. Flame: the plume rose from one.
 	Looks  uint8 `json:"looks,omitempty"`
 	Steady bool  `json:"steady,omitempty"`
+	Flame  bool  `json:"flame,omitempty"`
 	// Dither is added before a mean is cut to a byte, else it would stick.
 	Dither float64 `json:"dither,omitempty"`
 	// Gain is the light of the newest look over that of clear sight.
@@ -119,13 +121,26 @@ func (m *smokeMemory) look(g *fireGrid, s *fireScratch, cast float64, now time.T
 // of the whole zone aside: the median ratio.
 func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 	const one, top = 128, 1024
-	var hist [top + 1]int
-	n := 0
+	var hist, lit [top + 1]int
+	n, nLit := 0, 0
 	for i := range s.cells {
-		if g.has(i) && i/g.cols < s.flame.y0 {
-			hist[max(0, min(top, int(one*(s.cells[i].luma+gainOffset)/(float32(m.Clear[i])+gainOffset))))]++
+		if !g.has(i) {
+			continue
+		}
+		at := max(0, min(top, int(one*(s.cells[i].luma+gainOffset)/(float32(m.Clear[i])+gainOffset))))
+		if s.lights(i%g.cols, i/g.cols) {
+			lit[at]++
+			nLit++
+		} else {
+			hist[at]++
 			n++
 		}
+	}
+	if n < nLit/3 { // too few to tell
+		for at := range lit {
+			hist[at] += lit[at]
+		}
+		n += nLit
 	}
 	gain := 0
 	for sum := hist[0]; 2*sum < n; sum += hist[gain] {
@@ -147,10 +162,13 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 		want := float32(m.Gain)*(float32(m.Clear[i])+gainOffset) - gainOffset
 		d := c.luma - want
 		s.apart[i] = d
+		if s.lights(i%g.cols, i/g.cols) {
+			continue
+		}
 		if d < 0 {
 			d = -d
 		}
-		if i/g.cols < s.flame.y0 && d > max(plumeLeast, plumeShare*want) && c.tint-cast < plumeTint && cast-c.tint < plumeTint && !g.lit(s.cells, i) {
+		if d > max(plumeLeast, plumeShare*want) && c.tint-cast < plumeTint && cast-c.tint < plumeTint && !g.lit(s.cells, i) {
 			s.label[i] = plumeMay
 		}
 		p := &s.puffs[g.puffOf(i)]
@@ -242,9 +260,10 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 		most = min(most, m.Score)
 	}
 	m.Score = sustain(m.Score, most)
+	m.Flame = m.Flame || s.burns(m.Foot)
 	switch {
 	case m.Score < 0.1:
-		m.Since = time.Time{}
+		m.Since, m.Flame = time.Time{}, false
 	case m.Since.IsZero():
 		m.Since = now
 	case !m.Steady: // nor does that time count
@@ -255,7 +274,7 @@ func (m *smokeMemory) judge(g *fireGrid, s *fireScratch, cast float64, now time.
 	}
 	out := veiled{share: m.Share, held: now.Sub(m.Since)}
 	lasts := smokeLasts
-	if s.burns(m.Foot) {
+	if m.Flame {
 		lasts = flameLasts
 	}
 	out.score = m.Score * ramp(out.held.Seconds(), 0, lasts.Seconds())
@@ -311,7 +330,7 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 		tinted += math.Abs(float64(s.cells[at].tint)-cast) - math.Abs(float64(m.Puffs[3*puff])-128-cast)
 		around(at, plumeGap, g.cols, g.rows, func(o int) {
 			// A flame's light on the wall behind it is not one with dark smoke.
-			if s.label[o] == plumeMay && (s.flame.x1 == 0 || s.apart[o]*s.apart[from] > 0) {
+			if s.label[o] == plumeMay && (s.flame == extent{} || s.apart[o]*s.apart[from] > 0) {
 				s.label[o] = p.label
 				s.stack = append(s.stack, o)
 			}
@@ -328,10 +347,16 @@ func (m *smokeMemory) trace(g *fireGrid, s *fireScratch, from int, cast float64)
 	return p
 }
 
-// burns tells whether a foot stands on the flame.
+// burns tells whether the flame is below a foot, or beside that.
 func (s *fireScratch) burns(foot float64) bool {
 	wide := float64(s.flame.x1 - s.flame.x0)
-	return wide > 0 && math.Abs(foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
+	return foot > 0 && wide > 0 && math.Abs(foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
+}
+
+// lights tells whether the flame lights the ground at x, y.
+func (s *fireScratch) lights(x, y int) bool {
+	far := flameLights * (s.flame.x1 - s.flame.x0)
+	return y >= s.flame.y0 && x >= s.flame.x0-far && x < s.flame.x1+far
 }
 
 // looks tells how much a plume looks like smoke by its shape and colour, 0..1.
@@ -340,11 +365,11 @@ func (p *plume) looks(all int) float64 {
 		return 0
 	}
 	tall := float64(p.extent.y1-p.extent.y0) / float64(p.extent.x1-p.extent.x0)
-	veil := ramp(tall, 0.4, 0.6) * ramp(p.one, 0.25, 0.4) // it rises, and is one
+	shape := ramp(tall, 0.4, 0.6) * ramp(p.one, 0.25, 0.4) // it rises, and is one veil
 	if p.flame {
-		veil = ramp(tall, 0.15, 0.3)
+		shape = ramp(tall, 0.15, 0.3)
 	}
-	return veil * ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
+	return shape * ramp(float64(p.cells), 4, 8) * ramp(-float64(p.cells)/float64(all), -0.6, -0.45) * // it does not lie on everything
 		ramp(p.stays, 0.5, 0.75) * ramp(-p.newly, -0.7, -0.5) * // stays, and is no new thing each time
 		ramp(-p.lit, -0.97, -0.92) * ramp(-p.odd, -14, -8) // is no light, and grey
 }

@@ -67,6 +67,9 @@ func furtherClips(t *testing.T) []reeled {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(entries) == 0 {
+		t.Fatalf("%s: no clips there (PATROL_CLIPS)", dir)
+	}
 	var out []reeled
 	for _, e := range entries {
 		file, err := filepath.Abs(filepath.Join(dir, e.Name()))

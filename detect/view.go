@@ -330,10 +330,11 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 	}
 	lastTells, lastSlipped := false, false
 	for ey := range r.eh {
-		for d := -most; d <= most; d++ {
+		here := r.shifted(v, l, ey, 0)
+		tells := here.share() < 0.5
+		for d := -most; d <= most && tells; d++ {
 			next[most+d] = r.shifted(v, l, ey, d)
 		}
-		here := next[most]
 		if here.edges < few || 2*here.span < r.ew {
 			lastTells, lastSlipped = false, false
 			continue
@@ -342,7 +343,6 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 		if here.share() >= placed {
 			inPlace++
 		}
-		tells := here.share() < 0.5
 		best, there := 0, 0.0
 		for d := -most; d <= most && tells && lastTells; d++ {
 			a, b := last[most+d], next[most+d]

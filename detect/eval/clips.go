@@ -333,12 +333,12 @@ func (f film) graph(pick string, clip bool) []string {
 	const soft = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='255*min(1,min(min(X+1,W-X),min(Y+1,H-Y))/4)'"
 	paste := fmt.Sprintf("[1:v]trim=end_frame=1,setpts=PTS-STARTPTS[b];[b]%s[c];", box(t.Crop))
 	if t.Light != nil {
-		// Twice the patch as one pixel, now and when the thing was cut out; 128
-		// says that the light is the same.
-		patch := box(*t.Light) + ",format=gbrp,scale=1:1:flags=area"
+		// Twice the patch as one pixel, now and when the thing was cut out; 256 of
+		// ten bits says that the light is the same.
+		patch := box(*t.Light) + ",format=gbrp10,scale=1:1:flags=area"
 		paste = fmt.Sprintf("[a]split[a][l];[l]%[1]s[l];[1:v]trim=end_frame=1,setpts=PTS-STARTPTS,split[b][r];[r]%[1]s[r];"+
-			"[l][r]blend=all_expr='min(255,128*A/max(1,B))'[g];[b]%[2]s,format=gbrp[c];"+
-			"[g][c]scale2ref=flags=neighbor[g][c];[g][c]blend=all_expr='min(255,A*B/128)',setsar=1,format=yuv420p[c];", patch, box(t.Crop))
+			"[l][r]blend=all_expr='min(1023,256*A/max(1,B))'[g];[b]%[2]s,format=gbrp10[c];"+
+			"[g][c]scale2ref=flags=neighbor[g][c];[g][c]blend=all_expr='min(1023,A*B/256)',setsar=1,format=yuv420p[c];", patch, box(t.Crop))
 	}
 	// The width of what it is pasted into is not known here: scale2ref is told.
 	graph := fmt.Sprintf(
