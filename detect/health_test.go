@@ -37,8 +37,14 @@ func (f reeled) String() string {
 }
 
 // The thresholds of scene health were chosen on chosenOn, and what it does has
-// been looked at on reportedOn, too; PATROL_CLIPS names a folder of further
-// clips of cameras that stand still, to measure accuracy on.
+// been looked at on reportedOn, too. PATROL_CLIPS names a folder of further
+// clips of cameras that stand still, to measure accuracy on: in November 2026
+// with nine of GitHub that nobody had looked at, dataset/video.avi and
+// video03.avi of andrewssobral/bgslibrary, data-videos/traffic-mini.mp4 of
+// OlafenwaMoses/ImageAI, bottle-detection.mp4, preview/classroom.gif and
+// preview/bolt-multi-size-detection.gif of intel-iot-devkit/sample-videos, and
+// trafficCounter/inputs/625_201707211410.mp4, 625_201709042122.mp4 and
+// 815_201707211414.mp4 of alex-drake/OpenCV-Traffic-Counter.
 var (
 	chosenOn = []reeled{
 		{"ahmetozlu-input_video.mp4", 0, 1},
