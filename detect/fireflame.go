@@ -366,7 +366,8 @@ func (p *firePlace) judge() float64 {
 		return score
 	}
 	yellow, core := p.yellow/p.n, p.core/p.n
-	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(core+0.4*max(0, yellow-0.5)*ramp(-p.lights[0], -150, -120), 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
+	bright := core + 0.4*max(0, yellow-0.5)*ramp(-p.lights[0], -150, -120)                            // by day, yellow is no sign of heat
+	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(bright, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
 		ramp(yellow+min(yellow, core/2), 0.03, 0.09) * ramp(core+yellow/8, 0.01, 0.05) * ramp(-core, -0.8, -0.6)
 }
 

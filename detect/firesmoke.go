@@ -121,29 +121,28 @@ func (m *smokeMemory) look(g *fireGrid, s *fireScratch, cast float64, now time.T
 // of the whole zone aside: the median ratio.
 func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 	const one, top = 128, 1024
-	var hist, lit [top + 1]int
-	n, nLit := 0, 0
+	var hist [2][top + 1]int // of what no flame lights, and of what one does
+	var n [2]int
 	for i := range s.cells {
 		if !g.has(i) {
 			continue
 		}
 		at := max(0, min(top, int(one*(s.cells[i].luma+gainOffset)/(float32(m.Clear[i])+gainOffset))))
-		if s.lights(i%g.cols, i/g.cols) {
-			lit[at]++
-			nLit++
-		} else {
-			hist[at]++
-			n++
+		lit := 0
+		if s.lights(i, g.cols) {
+			lit = 1
 		}
+		hist[lit][at]++
+		n[lit]++
 	}
-	if n < nLit/3 { // too few to tell
-		for at := range lit {
-			hist[at] += lit[at]
+	if n[0] < n[1]/3 { // too few to tell
+		for at, more := range hist[1] {
+			hist[0][at] += more
 		}
-		n += nLit
+		n[0] += n[1]
 	}
 	gain := 0
-	for sum := hist[0]; 2*sum < n; sum += hist[gain] {
+	for sum := hist[0][0]; 2*sum < n[0]; sum += hist[0][gain] {
 		gain++
 	}
 	before := m.Gain
@@ -162,7 +161,7 @@ func (m *smokeMemory) compare(g *fireGrid, s *fireScratch, cast float32) {
 		want := float32(m.Gain)*(float32(m.Clear[i])+gainOffset) - gainOffset
 		d := c.luma - want
 		s.apart[i] = d
-		if s.lights(i%g.cols, i/g.cols) {
+		if s.lights(i, g.cols) {
 			continue
 		}
 		if d < 0 {
@@ -353,10 +352,13 @@ func (s *fireScratch) burns(foot float64) bool {
 	return foot > 0 && wide > 0 && math.Abs(foot-float64(s.flame.x0+s.flame.x1+1)/2) <= wide+plumeFoot
 }
 
-// lights tells whether the flame lights the ground at x, y.
-func (s *fireScratch) lights(x, y int) bool {
-	far := flameLights * (s.flame.x1 - s.flame.x0)
-	return y >= s.flame.y0 && x >= s.flame.x0-far && x < s.flame.x1+far
+// lights tells whether the flame lights the ground at a cell.
+func (s *fireScratch) lights(i, cols int) bool {
+	if s.flame == (extent{}) { // as nearly always
+		return false
+	}
+	x, far := i%cols, flameLights*(s.flame.x1-s.flame.x0)
+	return i/cols >= s.flame.y0 && x >= s.flame.x0-far && x < s.flame.x1+far
 }
 
 // looks tells how much a plume looks like smoke by its shape and colour, 0..1.

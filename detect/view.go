@@ -331,10 +331,6 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 	lastTells, lastSlipped := false, false
 	for ey := range r.eh {
 		here := r.shifted(v, l, ey, 0)
-		tells := here.share() < 0.5
-		for d := -most; d <= most && tells; d++ {
-			next[most+d] = r.shifted(v, l, ey, d)
-		}
 		if here.edges < few || 2*here.span < r.ew {
 			lastTells, lastSlipped = false, false
 			continue
@@ -342,6 +338,10 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 		rows++
 		if here.share() >= placed {
 			inPlace++
+		}
+		tells := here.share() < 0.5
+		for d := -most; d <= most && tells; d++ {
+			next[most+d] = r.shifted(v, l, ey, d)
 		}
 		best, there := 0, 0.0
 		for d := -most; d <= most && tells && lastTells; d++ {
