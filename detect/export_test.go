@@ -83,8 +83,8 @@ func WithWitness(s FireSight, fire float64) FireSight { return s.withWitness(fir
 // Measures lets a test print what scene health measured last.
 func (w *Watch) Measures() string {
 	f := w.facts
-	return fmt.Sprintf("kin %v kept %.2f turned %.2f faint %.2f agrees %.2f gone %.2f crisp %.2f contrast %.2f slipped %.2f noise %.1f white %.2f mean %.0f high %.0f sharp %.2f cb %.0f cr %.0f colour %.1f",
-		f.kin, f.kept, f.turned, f.faint, f.agrees(), f.gone, f.crisp, f.contrast, f.slipped, f.noise, f.white, f.mean, f.high, f.sharp, f.cb, f.cr, f.colour)
+	return fmt.Sprintf("kin %v kept %.2f turned %.2f faint %.2f agrees %.2f telling %.2f gone %.2f crisp %.2f contrast %.2f slipped %.2f noise %.1f white %.2f mean %.0f high %.0f sharp %.2f cb %.0f cr %.0f colour %.1f",
+		f.kin, f.kept, f.turned, f.faint, f.agrees(), f.telling, f.gone, f.crisp, f.contrast, f.slipped, f.noise, f.white, f.mean, f.high, f.sharp, f.cb, f.cr, f.colour)
 }
 
 // Examine is scene health alone, of a picture and its reduced luma.

@@ -24,6 +24,13 @@ const (
 // shadeLeast is what a change of light leaves of contrast: less is a cover.
 const shadeLeast = 0.15
 
+// Some rows of a view that has turned look displaced by chance. Where so few of
+// the edges that tell are in place it is torn only if most rows are displaced.
+const (
+	tornTells = 0.3
+	tornMost  = 0.4
+)
+
 // limit is a threshold with hysteresis.
 type limit struct{ enter, leave float64 }
 
@@ -37,9 +44,10 @@ var (
 	noiseLeast  = limit{8, 6}     // noisy, and so many times what is usual
 	noiseMore   = limit{2.5, 1.8}
 	noiseAlone  = limit{12, 9} // where no view is known
-	slippedRows = limit{0.16, 0.1}
-	movedAgrees = limit{0.57, 0.65}
-	otherAgrees = limit{0.4, 0.45} // in another light than the view's
+	slippedRows = limit{0.12, 0.08}
+	movedAgrees = limit{0.57, 0.65} // of all edges,
+	movedTells  = limit{0.5, 0.58}  // or of those that would show it
+	otherAgrees = limit{0.4, 0.45}  // in another light than the view's
 	crispLeast  = limit{0.72, 0.8}
 	tintFar     = limit{14, 9}
 )
@@ -66,6 +74,8 @@ type health struct {
 	Suspect Fault     `json:"suspect,omitempty"`
 	Count   int       `json:"count,omitempty"`
 	First   time.Time `json:"first,omitzero"`
+	// Lapse: the newest picture looked sound, which is not believed yet.
+	Lapse bool `json:"lapse,omitempty"`
 	// Prints are of the picture since which Same pictures were identical but
 	// for the bands in Changed; SameFrom is when it came.
 	Prints   []uint32  `json:"prints,omitempty"`
@@ -109,8 +119,11 @@ func (h health) judge(f facts) (next health, trusted bool) {
 	if s.fault == SceneFrozen {
 		since = h.SameFrom
 	}
-	switch s.fault {
-	case h.Fault:
+	// Each picture is torn elsewhere: one that happens to be whole proves nothing.
+	h.Lapse = s.fault == SceneOK && h.Fault == SceneOK && h.Suspect == SceneTorn && !h.Lapse
+	switch {
+	case h.Lapse:
+	case s.fault == h.Fault:
 		h.Suspect, h.Count, h.Severity = h.Fault, 0, s.severity
 	default:
 		// From one suspicion to another the scene has not been sound.
@@ -172,6 +185,7 @@ func (h health) suspect(f facts) suspicion {
 		usual = *f.view
 	}
 	still := f.now.Sub(h.SameFrom)
+	blurred := f.crisp >= 0 && f.crisp < crispLeast.enter // its edges lie elsewhere
 	cast := 0.0
 	if kin {
 		cast = castOf(f.cb-usual.Cb, f.cr-usual.Cr)
@@ -190,11 +204,11 @@ func (h health) suspect(f facts) suspicion {
 	case kin && over(SceneNoisy, f.noise, noiseLeast) && over(SceneNoisy, f.noise, limit{usual.Noise * noiseMore.enter, usual.Noise * noiseMore.leave}),
 		!kin && over(SceneNoisy, f.noise, noiseAlone):
 		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
-	case kin && over(SceneTorn, f.slipped, slippedRows):
+	case kin && over(SceneTorn, f.slipped, slippedRows) && (f.telling > tornTells || f.slipped > tornMost):
 		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
 	case kin && over(SceneCovered, f.gone, goneMost):
 		return suspicion{SceneCovered, f.gone, slowly, true}
-	case kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), movedAgrees), f.away,
+	case kin && f.kept+f.turned > 0.2 && (under(SceneMoved, f.agrees(), movedAgrees) || !blurred && under(SceneMoved, f.telling, movedTells)), f.away,
 		known && !kin && f.kept+f.turned > 0.2 && under(SceneMoved, f.agrees(), otherAgrees):
 		return suspicion{SceneMoved, severity(f.agrees(), movedAgrees.leave, 0), soon, false}
 	case (kin || known && f.unchanged()) && over(SceneCovered, f.gone, gonePart):

@@ -92,6 +92,105 @@ func TestMovedAndBack(t *testing.T) {
 	p.want("yard/begin ")
 }
 
+// A bank, a wall and a horizon look the same wherever along them a camera
+// looks: what stands out from them tells that it has turned.
+func TestMovedAlongAHorizon(t *testing.T) {
+	p := newPatrol(t, 10*time.Second, closedArea)
+	for i := range p.s.ground {
+		x, y := i%p.s.w, i/p.s.w
+		p.s.ground[i] = 70 + 60*float64(y/18%2)
+		if (x+y/48*37)%88 < 10 && y/48%2 == 1 { // posts
+			p.s.ground[i] = 200
+		}
+	}
+	p.show(time.Minute)
+	p.until(detect.SceneMoved, 3, func() detect.Picture { return displace(p.s.shoot(), 0.12) })
+	p.want("")
+	p.until(detect.SceneOK, 2, func() detect.Picture { return p.s.shoot() })
+}
+
+// tear displaces some bands of rows, each by its own distance, other ones the
+// next time.
+func tear(p detect.Picture, seed int) detect.Picture {
+	for band := range 9 {
+		if (band+seed)%3 == 0 {
+			continue
+		}
+		by := (40 + 29*band*(seed+1)) % (p.Y.Width / 2)
+		for y := band * p.Y.Height / 9; y < (band+1)*p.Y.Height/9; y++ {
+			row := p.Y.Row(y)
+			copy(row, append(bytes.Clone(row[by:]), row[:by]...))
+		}
+	}
+	return p
+}
+
+// A stream that loses packets shows a whole picture now and then: that does not
+// make it sound, and nothing is found in it. Two in a row do.
+func TestTornNowAndThen(t *testing.T) {
+	p := newPatrol(t, 10*time.Second, closedArea)
+	p.show(time.Minute)
+	torn := func(i int) { p.see(tear(p.s.shoot(), i)) }
+	torn(0)
+	p.see(p.s.shoot(person(0.7, 0.5)))
+	p.want("")
+	torn(1)
+	p.see(p.s.shoot())
+	if p.fault() != detect.SceneOK {
+		t.Fatalf("two torn pictures are %q", p.fault())
+	}
+	torn(2)
+	if p.fault() != detect.SceneTorn {
+		t.Fatalf("three torn pictures of five: %+v, %s", p.last.Scene, p.w.Measures())
+	}
+	p.until(detect.SceneOK, 2, func() detect.Picture { return p.s.shoot() })
+
+	for i := range 6 { // now and then one
+		torn(i)
+		p.show(30 * time.Second)
+		if p.fault() != detect.SceneOK {
+			t.Fatalf("a torn picture among whole ones: %+v", p.last.Scene)
+		}
+	}
+	p.want("")
+}
+
+// defocus blurs a picture.
+func defocus(p detect.Picture) detect.Picture {
+	w, h := p.Y.Width, p.Y.Height
+	for range 3 {
+		from := bytes.Clone(p.Y.Pix)
+		for y := range h {
+			for x := range w {
+				sum, n := 0, 0
+				for j := max(y-4, 0); j <= min(y+4, h-1); j += 2 {
+					for i := max(x-4, 0); i <= min(x+4, w-1); i += 2 {
+						sum, n = sum+int(from[j*w+i]), n+1
+					}
+				}
+				p.Y.Pix[y*w+x] = byte(sum/n + (x*7+y*13)%3)
+			}
+		}
+	}
+	return p
+}
+
+// While a picture may be blurred the rules go on, but the ground is not
+// learned of it: else a lamp would seem to have come when it is sharp again.
+func TestABlurIsNotLearned(t *testing.T) {
+	p := newPatrol(t, 10*time.Second, fireLane)
+	for y := range 32 {
+		for x := range 32 { // a lamp
+			p.s.ground[(200+y)*p.s.w+150+x] = 400
+		}
+	}
+	p.show(2 * time.Minute)
+	p.until(detect.SceneBlurred, 4, func() detect.Picture { return defocus(p.s.shoot()) })
+	p.until(detect.SceneOK, 2, func() detect.Picture { return p.s.shoot() })
+	p.show(5 * time.Minute)
+	p.want("")
+}
+
 // A camera that turns between presets sees each zone from its own: what the
 // second preset shows is learned after a while, across a restart, and known
 // again at once.

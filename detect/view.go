@@ -195,10 +195,16 @@ type likeness struct {
 	crisp float64
 	// contrast is the median contrast over what it was.
 	contrast float64
+	// telling is agrees among the edges that would show a displacement; see
+	// retina.telling.
+	telling float64
 	// slipped is the share of rows that show the view displaced sideways,
 	// each by its own distance.
 	slipped float64
 }
+
+// unlike is the likeness with a view that cannot tell.
+var unlike = likeness{kept: -1, turned: -1, faint: -1, crisp: -1, contrast: -1, telling: 1}
 
 // agrees is the share of the edges to be seen that are as they were.
 func (k likeness) agrees() float64 {
@@ -224,7 +230,7 @@ type tally struct{ edges, kept, before, now int32 }
 
 // compare compares a look with a view.
 func (r *retina) compare(s *scratch, v *View, l look) likeness {
-	k := likeness{kept: -1, turned: -1, faint: -1, crisp: -1, contrast: -1}
+	k := unlike
 	if len(v.edges) != len(l.edges) || len(v.peaks) != len(l.peaks) || len(l.peaks) == 0 {
 		return k
 	}
@@ -303,6 +309,54 @@ func (r *retina) blocks(k *likeness, s *scratch, v *View, l look) {
 		return 0
 	}
 	k.crisp, k.contrast = middle(crisp[:]), middle(contrast[:])
+}
+
+// telling returns agrees among those edges alone that would show it if the
+// camera had turned: the ones unlike what lies beside them, or the ones unlike
+// what lies above and below them, whichever agree less. A horizon or a kerb looks
+// the same wherever along it a camera looks. It is 1 when too few of either are
+// to be seen.
+func (r *retina) telling(v *View, l look) float64 {
+	const few = 60
+	share := 1.0
+	for _, along := range [2]bool{true, false} {
+		n, kept := 0, 0
+		for i, o := range v.edges {
+			x, y := int(l.edges[i].x), int(l.edges[i].y)
+			if x*x+y*y < edgeFaint*edgeFaint || !v.sure(i) || r.blind[i] || r.repeats(v, i, along) {
+				continue
+			}
+			n++
+			if like(x, y, int(o[0]), int(o[1])) {
+				kept++
+			}
+		}
+		if n >= few {
+			share = min(share, float64(kept)/float64(n))
+		}
+	}
+	return share
+}
+
+// repeats tells whether an edge is like at least half of those near it, along
+// its row or else along its column.
+func (r *retina) repeats(v *View, i int, along bool) bool {
+	at, n, step := i%r.ew, r.ew, 1
+	if !along {
+		at, n, step = i/r.ew, r.eh, r.ew
+	}
+	seen, same := 0, 0
+	for _, d := range [4]int{-4, -2, 2, 4} {
+		if at+d < 0 || at+d >= n {
+			continue
+		}
+		seen++
+		o, near := v.edges[i], v.edges[i+d*step]
+		if like(int(o[0]), int(o[1]), int(near[0]), int(near[1])) {
+			same++
+		}
+	}
+	return 2*same >= seen
 }
 
 // slips returns the share of the view's rows of edges that a look shows
@@ -500,12 +554,13 @@ func (w *Watch) examine(s *scratch, l look) (scene Scene, trusted bool) {
 		before = v.all[v.at].Light
 	}
 	light := lightOf(l, before)
-	f := facts{look: l, likeness: likeness{kept: -1, crisp: -1}, mute: w.retina.mute}
+	f := facts{look: l, likeness: unlike, mute: w.retina.mute}
 	at := v.at
 	if v.at >= 0 && !l.blank {
 		at, f.likeness, f.kin = v.pick(w.retina, s, l, light)
 		f.view = &v.all[at]
 		if f.agrees() < 0.85 {
+			f.telling = w.retina.telling(f.view, l)
 			f.slipped = w.retina.slips(s, f.view, l)
 		}
 		f.away = f.kin && f.agrees() >= knownShare && !w.serves(f.view.Preset)
