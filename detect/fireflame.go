@@ -365,6 +365,9 @@ func (p *firePlace) judge() float64 {
 	if p.pale {
 		return score
 	}
+	if p.cells < 9 {
+		score *= ramp(p.hue(), -0.92, -0.85) // so few points on one line are of two things, as of a red cloth before a lit wall
+	}
 	yellow, core := p.yellow/p.n, p.core/p.n
 	bright := core + 0.4*max(0, yellow-0.5)*ramp(-p.lights[0], -150, -120)                            // by day, yellow is no sign of heat
 	return score * max(ramp(-p.hue(), 0.10, 0.40), ramp(bright, 0.15, 0.3)*ramp(yellow, 0.3, 0.45)) * // in the dark its light reddens the ground around it
