@@ -315,24 +315,32 @@ func (r *retina) blocks(k *likeness, s *scratch, v *View, l look) {
 // camera had turned: the ones unlike what lies beside them, or the ones unlike
 // what lies above and below them, whichever agree less. A horizon or a kerb looks
 // the same wherever along it a camera looks. It is 1 when too few of either are
-// to be seen.
+// to be seen, or a third of the picture is as it was: then something stands
+// before the others.
 func (r *retina) telling(v *View, l look) float64 {
-	const few = 60
+	const (
+		few    = 60
+		inPart = 16
+		asWas  = 0.9
+	)
 	share := 1.0
 	for _, along := range [2]bool{true, false} {
-		n, kept := 0, 0
+		var parts [3]shift
 		for i, o := range v.edges {
 			x, y := int(l.edges[i].x), int(l.edges[i].y)
 			if x*x+y*y < edgeFaint*edgeFaint || !v.sure(i) || r.blind[i] || r.repeats(v, i, along) {
 				continue
 			}
-			n++
+			p := &parts[i%r.ew*len(parts)/r.ew]
+			p.edges++
 			if like(x, y, int(o[0]), int(o[1])) {
-				kept++
+				p.kept++
 			}
 		}
-		if n >= few {
-			share = min(share, float64(kept)/float64(n))
+		all := parts[0].plus(parts[1]).plus(parts[2])
+		stays := slices.ContainsFunc(parts[:], func(p shift) bool { return p.edges >= inPart && p.share() >= asWas })
+		if all.edges >= few && !stays {
+			share = min(share, all.share())
 		}
 	}
 	return share
