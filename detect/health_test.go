@@ -39,12 +39,25 @@ func (f reeled) String() string {
 // The thresholds of scene health were chosen on chosenOn, and what it does has
 // been looked at on reportedOn, too. PATROL_CLIPS names a folder of further
 // clips of cameras that stand still, to measure accuracy on: in November 2026
-// with nine of GitHub that nobody had looked at, dataset/video.avi and
-// video03.avi of andrewssobral/bgslibrary, data-videos/traffic-mini.mp4 of
-// OlafenwaMoses/ImageAI, bottle-detection.mp4, preview/classroom.gif and
-// preview/bolt-multi-size-detection.gif of intel-iot-devkit/sample-videos, and
-// trafficCounter/inputs/625_201707211410.mp4, 625_201709042122.mp4 and
-// 815_201707211414.mp4 of alex-drake/OpenCV-Traffic-Counter.
+// with clips of GitHub, of each repository's newest commit, that nobody had
+// looked at before. First, of
+//
+//	andrewssobral/bgslibrary               dataset/video.avi, video03.avi
+//	OlafenwaMoses/ImageAI                  data-videos/traffic-mini.mp4
+//	intel-iot-devkit/sample-videos         bottle-detection.mp4, preview/classroom.gif,
+//	                                       preview/bolt-multi-size-detection.gif
+//	alex-drake/OpenCV-Traffic-Counter      trafficCounter/inputs/625_201707211410.mp4,
+//	                                       625_201709042122.mp4, 815_201707211414.mp4
+//
+// and once those had been looked at, of
+//
+//	ahmetozlu/tensorflow_object_counting_api  input_images_and_videos/cutl.mp4,
+//	                                          pedestrian_survaillance.mp4
+//	emirhancibir/openCV                       body_detection_from_video/body.mp4,
+//	                                          car_counting_video/traffic.avi
+//	remon-rakibul/opencv-cheatsheet           people-counting-simple/test.mp4
+//	alex-drake/OpenCV-Traffic-Counter         trafficCounter/inputs/625_201708311636.mp4,
+//	                                          625_201709140956.mp4, 625_201709281431.mp4
 var (
 	chosenOn = []reeled{
 		{"ahmetozlu-input_video.mp4", 0, 1},
