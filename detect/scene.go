@@ -25,13 +25,10 @@ const (
 const shadeLeast = 0.15
 
 // Some rows of a view that has turned look displaced by chance. Where so few of
-// the edges that tell are in place it is torn only if most rows are displaced,
-// and where they are no more than so many, though it has not turned, a few rows
-// are enough.
+// the edges that tell are in place it is torn only if most rows are displaced.
 const (
-	tornTells  = 0.3
-	tornMost   = 0.4
-	tornPartly = 0.75
+	tornTells = 0.3
+	tornMost  = 0.4
 )
 
 // limit is a threshold with hysteresis.
@@ -48,7 +45,6 @@ var (
 	noiseMore   = limit{2.5, 1.8}
 	noiseAlone  = limit{12, 9} // where no view is known
 	slippedRows = limit{0.12, 0.08}
-	slippedFew  = limit{0.05, 0.03}
 	movedAgrees = limit{0.57, 0.65} // of all edges,
 	movedTells  = limit{0.5, 0.58}  // or of those that would show it
 	otherAgrees = limit{0.4, 0.45}  // in another light than the view's
@@ -208,8 +204,7 @@ func (h health) suspect(f facts) suspicion {
 	case kin && over(SceneNoisy, f.noise, noiseLeast) && over(SceneNoisy, f.noise, limit{usual.Noise * noiseMore.enter, usual.Noise * noiseMore.leave}),
 		!kin && over(SceneNoisy, f.noise, noiseAlone):
 		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
-	case kin && over(SceneTorn, f.slipped, slippedRows) && (f.telling > tornTells || f.slipped > tornMost),
-		kin && over(SceneTorn, f.slipped, slippedFew) && f.telling > movedTells.enter && f.telling < tornPartly:
+	case kin && over(SceneTorn, f.slipped, slippedRows) && (f.telling > tornTells || f.slipped > tornMost):
 		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
 	case kin && over(SceneCovered, f.gone, goneMost):
 		return suspicion{SceneCovered, f.gone, slowly, true}
