@@ -97,7 +97,7 @@ func (w *Watch) move(s *scratch, x []byte, black int, now time.Time) (*motion, e
 	}
 	w.things = slices.DeleteFunc(w.things, func(t thing) bool { return t.gone() })
 	w.remember(m, x, now)
-	if w.health.Count > 0 { // blurred ground seems laid bare: it is not learned
+	if w.health.Count > 0 { // what is blurred seems laid bare: the ground does not follow
 		return m, nil
 	}
 	w.settle(m, s, x, now)

@@ -418,7 +418,7 @@ func (w *Watch) examine(s *scratch, l look) (scene Scene, trusted bool) {
 	if v.at >= 0 && !l.blank {
 		at, f.likeness, f.kin = v.pick(w.retina, s, l, light)
 		f.view = &v.all[at]
-		if f.agrees() < 0.85 {
+		if f.kept >= 0 && f.agrees() < 0.85 { // else there is nothing to tell by
 			f.telling = w.retina.telling(f.view, l)
 			f.slipped = w.retina.slips(s, f.view, l)
 		}
