@@ -59,10 +59,11 @@ func (r *retina) repeats(v *View, i int, along bool) bool {
 }
 
 // slips returns the share of the view's rows of edges that a look shows
-// displaced sideways, in bands of two at least, while other rows are in place;
-// when none are, the camera has moved. One row alone has so few edges that some
+// displaced sideways, in bands of two at least, while other rows are in place,
+// and which rows they are: a bit each, the 65th again the first. When none are
+// in place, the camera has moved. One row alone has so few edges that some
 // displacement fits it by chance.
-func (r *retina) slips(s *scratch, v *View, l look) float64 {
+func (r *retina) slips(s *scratch, v *View, l look) (share float64, which uint64) {
 	const (
 		few    = 8   // edges of a row that tell, and lie all over it
 		placed = 0.7 // of them where they were: the row is in place
@@ -76,8 +77,9 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 	last, next := s.shifts[:2*most+1], s.shifts[2*most+1:]
 	var rows, inPlace, slipped, alike int
 	by := map[int]int{} // slipped rows by how far
-	slip := func(d int) {
+	slip := func(ey, d int) {
 		slipped++
+		which |= 1 << (ey % 64)
 		by[d]++
 		alike = max(alike, by[d-1]+by[d]+by[d+1])
 	}
@@ -108,9 +110,9 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 		}
 		both := there >= found && there > 1.5*last[most].plus(here).share()
 		if both {
-			slip(best)
+			slip(ey, best)
 			if !lastSlipped {
-				slip(best)
+				slip(ey-1, best)
 			}
 		}
 		last, next, lastTells, lastSlipped = next, last, tells, both
@@ -118,9 +120,9 @@ func (r *retina) slips(s *scratch, v *View, l look) float64 {
 	// All displaced alike, but for a few by chance in place, are a camera that
 	// has moved.
 	if rows < few || float64(inPlace) < still*float64(rows) || 10*inPlace < 3*rows && 3*alike > 2*slipped {
-		return 0
+		return 0, 0
 	}
-	return float64(slipped) / float64(rows)
+	return float64(slipped) / float64(rows), which
 }
 
 // shift is what the edges of one row say of one displacement: of so many, over

@@ -25,10 +25,14 @@ const (
 const shadeLeast = 0.15
 
 // Some rows of a view that has turned look displaced by chance. Where so few of
-// the edges that tell are in place it is torn only if most rows are displaced.
+// the edges that tell are in place it is torn only if most rows are displaced,
+// and where they are no more than so many, though it has not turned, a few rows
+// are enough that were in place before: what passes close by is in the same rows
+// for several pictures.
 const (
-	tornTells = 0.3
-	tornMost  = 0.4
+	tornTells  = 0.3
+	tornMost   = 0.4
+	tornPartly = 0.75
 )
 
 // limit is a threshold with hysteresis.
@@ -45,6 +49,7 @@ var (
 	noiseMore   = limit{2.5, 1.8}
 	noiseAlone  = limit{12, 9} // where no view is known
 	slippedRows = limit{0.12, 0.08}
+	slippedFew  = limit{0.05, 0.03}
 	movedAgrees = limit{0.57, 0.65} // of all edges,
 	movedTells  = limit{0.5, 0.58}  // or of those that would show it
 	otherAgrees = limit{0.4, 0.45}  // in another light than the view's
@@ -76,6 +81,8 @@ type health struct {
 	First   time.Time `json:"first,omitzero"`
 	// Lapse: the newest picture looked sound, which is not believed yet.
 	Lapse bool `json:"lapse,omitempty"`
+	// Slipped are the rows that the newest picture showed displaced.
+	Slipped uint64 `json:"slipped,omitempty"`
 	// Prints are of the picture since which Same pictures were identical but
 	// for the bands in Changed; SameFrom is when it came.
 	Prints   []uint32  `json:"prints,omitempty"`
@@ -115,6 +122,7 @@ type suspicion struct {
 func (h health) judge(f facts) (next health, trusted bool) {
 	h.count(f)
 	s := h.suspect(f)
+	h.Slipped = f.rows
 	since := f.now
 	if s.fault == SceneFrozen {
 		since = h.SameFrom
@@ -204,7 +212,8 @@ func (h health) suspect(f facts) suspicion {
 	case kin && over(SceneNoisy, f.noise, noiseLeast) && over(SceneNoisy, f.noise, limit{usual.Noise * noiseMore.enter, usual.Noise * noiseMore.leave}),
 		!kin && over(SceneNoisy, f.noise, noiseAlone):
 		return suspicion{SceneNoisy, severity(f.noise, noiseLeast.leave, 40), soon, false}
-	case kin && over(SceneTorn, f.slipped, slippedRows) && (f.telling > tornTells || f.slipped > tornMost):
+	case kin && over(SceneTorn, f.slipped, slippedRows) && (f.telling > tornTells || f.slipped > tornMost),
+		kin && over(SceneTorn, f.slipped, slippedFew) && f.rows&h.Slipped == 0 && f.telling > movedTells.enter && f.telling < tornPartly:
 		return suspicion{SceneTorn, severity(f.slipped, 0, 1), soon, false}
 	case kin && over(SceneCovered, f.gone, goneMost):
 		return suspicion{SceneCovered, f.gone, slowly, true}

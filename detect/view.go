@@ -199,8 +199,9 @@ type likeness struct {
 	// retina.telling.
 	telling float64
 	// slipped is the share of rows that show the view displaced sideways,
-	// each by its own distance.
+	// each by its own distance, and rows are those rows; see retina.slips.
 	slipped float64
+	rows    uint64
 }
 
 // unlike is the likeness with a view that cannot tell.
@@ -420,7 +421,7 @@ func (w *Watch) examine(s *scratch, l look) (scene Scene, trusted bool) {
 		f.view = &v.all[at]
 		if f.kept >= 0 && f.agrees() < 0.85 { // else there is nothing to tell by
 			f.telling = w.retina.telling(f.view, l)
-			f.slipped = w.retina.slips(s, f.view, l)
+			f.slipped, f.rows = w.retina.slips(s, f.view, l)
 		}
 		f.away = f.kin && f.agrees() >= knownShare && !w.serves(f.view.Preset)
 	}
