@@ -35,6 +35,15 @@ const (
 	tornPartly = 0.75
 )
 
+// A picture that suggests no fault is held back when less than sureTells of what
+// tells is in place, though all was in the picture before, or something was
+// wrong: lapseMost in a row at most.
+const (
+	asKnown   = 0.9 // of all edges: the picture is as its view
+	sureTells = 0.85
+	lapseMost = 5
+)
+
 // limit is a threshold with hysteresis.
 type limit struct{ enter, leave float64 }
 
@@ -79,8 +88,10 @@ type health struct {
 	Suspect Fault     `json:"suspect,omitempty"`
 	Count   int       `json:"count,omitempty"`
 	First   time.Time `json:"first,omitzero"`
-	// Lapse: the newest picture looked sound, which is not believed yet.
-	Lapse bool `json:"lapse,omitempty"`
+	// Known: the newest picture was as its view. Lapses counts those in a row
+	// that were held back.
+	Known  bool `json:"known,omitempty"`
+	Lapses int  `json:"lapses,omitempty"`
 	// Slipped are the rows that the newest picture showed displaced.
 	Slipped uint64 `json:"slipped,omitempty"`
 	// Prints are of the picture since which Same pictures were identical but
@@ -127,10 +138,14 @@ func (h health) judge(f facts) (next health, trusted bool) {
 	if s.fault == SceneFrozen {
 		since = h.SameFrom
 	}
-	// Each picture is torn elsewhere: one that happens to be whole proves nothing.
-	h.Lapse = s.fault == SceneOK && h.Fault == SceneOK && h.Suspect == SceneTorn && !h.Lapse
+	if h.holdsBack(f, s) {
+		h.Lapses++
+	} else {
+		h.Lapses = 0
+	}
+	h.Known = f.kin && f.agrees() >= asKnown
 	switch {
-	case h.Lapse:
+	case h.Lapses > 0 && h.Fault != SceneOK, h.Lapses == 1 && h.Suspect == SceneTorn: // goes on
 	case s.fault == h.Fault:
 		h.Suspect, h.Count, h.Severity = h.Fault, 0, s.severity
 	default:
@@ -148,11 +163,27 @@ func (h health) judge(f facts) (next health, trusted bool) {
 		}
 		h.Fault, h.Since, h.Severity, h.Count = s.fault, h.First, s.severity, 0
 	}
-	trusted = h.Fault == SceneOK && (h.Count == 0 || s.mild) && (h.Same == 1 || h.Changed != 0)
+	trusted = h.Fault == SceneOK && (h.Count == 0 || s.mild) && h.Lapses == 0 && (h.Same == 1 || h.Changed != 0)
 	if trusted && h.Settle > 0 {
 		h.Settle--
 	}
 	return h, trusted
+}
+
+// holdsBack tells whether a picture that suggests no fault is no evidence yet.
+// People and cars come one by one, and leave what tells elsewhere as it was; a
+// stream that loses packets does not.
+func (h health) holdsBack(f facts, s suspicion) bool {
+	suspected := h.Count > 0 && h.Suspect != SceneOK
+	switch {
+	case s.fault != SceneOK:
+		return false
+	case f.kin && f.telling < sureTells && (h.Known || h.Lapses > 0 || suspected || h.Fault != SceneOK):
+		return h.Lapses < lapseMost
+	default:
+		// Each picture is torn elsewhere: one that happens to be whole proves nothing.
+		return h.Fault == SceneOK && h.Suspect == SceneTorn && h.Lapses == 0
+	}
 }
 
 // count counts pictures that are identical, but for a clock.

@@ -155,6 +155,78 @@ func TestTornNowAndThen(t *testing.T) {
 	p.want("")
 }
 
+// lose makes so many of a hundred blocks grey, other ones the next time.
+func lose(p detect.Picture, of100, seed int) detect.Picture {
+	const side = 16
+	r := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // chance for pictures
+	for y := 0; y+side <= p.Y.Height; y += side {
+		for x := 0; x+side <= p.Y.Width; x += side {
+			if r.IntN(100) >= of100 {
+				continue
+			}
+			level := byte(60 + r.IntN(120)) //nolint:gosec // below 256
+			for j := range side {
+				row := p.Y.Row(y + j)[x:][:side]
+				for i := range row {
+					row[i] = level
+				}
+			}
+		}
+	}
+	return p
+}
+
+// Blocks that are lost all over the picture are nobody, though no fault is
+// declared.
+func TestLostBlocksAreNobody(t *testing.T) {
+	p := newPatrol(t, 10*time.Second, closedArea)
+	p.show(time.Minute)
+	for i := range 5 {
+		p.see(lose(p.s.shoot(), 30, i))
+		if p.fault() != detect.SceneOK {
+			t.Fatalf("blocks are lost: %+v, %s", p.last.Scene, p.w.Measures())
+		}
+	}
+	p.want("")
+	p.see(p.s.shoot(person(0.7, 0.5)))
+	p.see(p.s.shoot(person(0.7, 0.5)))
+	p.want("yard/begin ")
+}
+
+// What all at once looks different all over is held back for some pictures,
+// and then is what there is to see.
+func TestHeldBackForSomePictures(t *testing.T) {
+	p := newPatrol(t, 10*time.Second)
+	p.show(time.Minute)
+	held := 0
+	for range 10 {
+		p.see(lose(p.s.shoot(), 30, 1))
+		if _, judged := p.last.Stages["motion"]; judged {
+			break
+		}
+		held++
+	}
+	if held != 5 {
+		t.Errorf("%d pictures are held back, want 5: %+v, %s", held, p.last.Scene, p.w.Measures())
+	}
+}
+
+// A torn stream is not over while much of the picture is displaced or lost.
+func TestTornUntilWhole(t *testing.T) {
+	p := newPatrol(t, 10*time.Second, closedArea)
+	p.show(time.Minute)
+	seed := 0
+	p.until(detect.SceneTorn, 3, func() detect.Picture { seed++; return tear(p.s.shoot(), seed) })
+	for i := range 5 {
+		p.see(lose(p.s.shoot(), 30, i))
+		if p.fault() != detect.SceneTorn {
+			t.Fatalf("blocks are lost for %d samples: %+v, %s", i+1, p.last.Scene, p.w.Measures())
+		}
+	}
+	p.until(detect.SceneOK, 2, func() detect.Picture { return p.s.shoot() })
+	p.want("")
+}
+
 // defocus blurs a picture.
 func defocus(p detect.Picture) detect.Picture {
 	w, h := p.Y.Width, p.Y.Height
