@@ -19,7 +19,8 @@
 // tinted, covered in part and frozen but for a clock need three that span 20 s.
 // A sample that is suspect of what would mislead a rule, or identical with the
 // one before, is no evidence for any rule, and neither is the first one after a
-// fault, nor a whole one right after one that is suspect of being torn. A
+// fault, nor a whole one right after one that is suspect of being torn, nor up to
+// five that disagree all over with a view that was to be seen before. A
 // learned ground does not follow the picture while anything is suspected.
 //
 // All but dark, frozen and flat pictures are judged against views: where the

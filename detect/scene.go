@@ -37,11 +37,11 @@ const (
 
 // A picture that suggests no fault is held back when less than sureTells of what
 // tells is in place, though all was in the picture before, or something was
-// wrong: lapseMost in a row at most.
+// wrong: heldMost at most until the view is to be seen again, or a fault is.
 const (
 	asKnown   = 0.9 // of all edges: the picture is as its view
 	sureTells = 0.85
-	lapseMost = 5
+	heldMost  = 5
 )
 
 // limit is a threshold with hysteresis.
@@ -88,10 +88,11 @@ type health struct {
 	Suspect Fault     `json:"suspect,omitempty"`
 	Count   int       `json:"count,omitempty"`
 	First   time.Time `json:"first,omitzero"`
-	// Known: the newest picture was as its view. Lapses counts those in a row
-	// that were held back.
-	Known  bool `json:"known,omitempty"`
-	Lapses int  `json:"lapses,omitempty"`
+	// Lapse: the newest picture looked sound, which is not believed yet. Known: it
+	// was as its view. Held counts lapses since one was, or since Fault began.
+	Lapse bool `json:"lapse,omitempty"`
+	Known bool `json:"known,omitempty"`
+	Held  int  `json:"held,omitempty"`
 	// Slipped are the rows that the newest picture showed displaced.
 	Slipped uint64 `json:"slipped,omitempty"`
 	// Prints are of the picture since which Same pictures were identical but
@@ -138,14 +139,17 @@ func (h health) judge(f facts) (next health, trusted bool) {
 	if s.fault == SceneFrozen {
 		since = h.SameFrom
 	}
-	if h.holdsBack(f, s) {
-		h.Lapses++
-	} else {
-		h.Lapses = 0
-	}
+	before := h.Lapse
+	h.Lapse = h.lapses(f, s)
 	h.Known = f.kin && f.agrees() >= asKnown
 	switch {
-	case h.Lapses > 0 && h.Fault != SceneOK, h.Lapses == 1 && h.Suspect == SceneTorn: // goes on
+	case h.Known || !f.kin:
+		h.Held = 0
+	case h.Lapse:
+		h.Held++
+	}
+	switch {
+	case h.Lapse && (h.Fault != SceneOK || h.Suspect == SceneTorn && !before): // it goes on
 	case s.fault == h.Fault:
 		h.Suspect, h.Count, h.Severity = h.Fault, 0, s.severity
 	default:
@@ -161,28 +165,28 @@ func (h health) judge(f facts) (next health, trusted bool) {
 		if s.fault == SceneOK {
 			h.Settle = settleSamples + 1
 		}
-		h.Fault, h.Since, h.Severity, h.Count = s.fault, h.First, s.severity, 0
+		h.Fault, h.Since, h.Severity, h.Count, h.Held = s.fault, h.First, s.severity, 0, 0
 	}
-	trusted = h.Fault == SceneOK && (h.Count == 0 || s.mild) && h.Lapses == 0 && (h.Same == 1 || h.Changed != 0)
+	trusted = h.Fault == SceneOK && (h.Count == 0 || s.mild) && !h.Lapse && (h.Same == 1 || h.Changed != 0)
 	if trusted && h.Settle > 0 {
 		h.Settle--
 	}
 	return h, trusted
 }
 
-// holdsBack tells whether a picture that suggests no fault is no evidence yet.
+// lapses tells whether a picture that suggests no fault is not believed yet.
 // People and cars come one by one, and leave what tells elsewhere as it was; a
 // stream that loses packets does not.
-func (h health) holdsBack(f facts, s suspicion) bool {
-	suspected := h.Count > 0 && h.Suspect != SceneOK
+func (h health) lapses(f facts, s suspicion) bool {
 	switch {
 	case s.fault != SceneOK:
 		return false
-	case f.kin && f.telling < sureTells && (h.Known || h.Lapses > 0 || suspected || h.Fault != SceneOK):
-		return h.Lapses < lapseMost
+	case f.kin && f.telling < sureTells:
+		wrong := h.Fault != SceneOK || h.Suspect != SceneOK || h.Lapse
+		return (h.Known || wrong) && h.Held < heldMost
 	default:
 		// Each picture is torn elsewhere: one that happens to be whole proves nothing.
-		return h.Fault == SceneOK && h.Suspect == SceneTorn && h.Lapses == 0
+		return h.Fault == SceneOK && h.Suspect == SceneTorn && !h.Lapse
 	}
 }
 

@@ -200,7 +200,7 @@ func TestHeldBackForSomePictures(t *testing.T) {
 	p.show(time.Minute)
 	held := 0
 	for range 10 {
-		p.see(lose(p.s.shoot(), 30, 1))
+		p.see(lose(p.s.shoot(), 30, held))
 		if _, judged := p.last.Stages["motion"]; judged {
 			break
 		}

@@ -445,7 +445,7 @@ func (w *Watch) examine(s *scratch, l look) (scene Scene, trusted bool) {
 // learns a new one of it.
 func (w *Watch) revise(s *scratch, f facts, light Light, at int) {
 	v, h := &w.views, &w.health
-	sound := h.Fault == SceneOK && h.Count == 0 && h.Lapses == 0 && (h.Same == 1 || h.Changed != 0)
+	sound := h.Fault == SceneOK && h.Count == 0 && (h.Same == 1 || h.Changed != 0)
 	matched := f.kin && (f.kept < 0 || f.agrees() >= knownShare)
 	switch {
 	case f.blank:
