@@ -37,7 +37,9 @@ const (
 
 // A picture that suggests no fault is held back when less than sureTells of what
 // tells is in place, though all was in the picture before, or something was
-// wrong: heldMost at most until the view is to be seen again, or a fault is.
+// wrong: heldMost of them until the view is to be seen again, or a fault begins
+// or ends. After them a fault may end though much disagrees, and a scene that has
+// become another is judged.
 const (
 	asKnown   = 0.9 // of all edges: the picture is as its view
 	sureTells = 0.85
@@ -89,7 +91,7 @@ type health struct {
 	Count   int       `json:"count,omitempty"`
 	First   time.Time `json:"first,omitzero"`
 	// Lapse: the newest picture looked sound, which is not believed yet. Known: it
-	// was as its view. Held counts lapses since one was, or since Fault began.
+	// was as its view. Held counts lapses since one was, or since Fault changed.
 	Lapse bool `json:"lapse,omitempty"`
 	Known bool `json:"known,omitempty"`
 	Held  int  `json:"held,omitempty"`

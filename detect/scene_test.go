@@ -211,7 +211,8 @@ func TestHeldBackForSomePictures(t *testing.T) {
 	}
 }
 
-// A torn stream is not over while much of the picture is displaced or lost.
+// The first pictures in which much is lost but nothing displaced do not end a
+// torn stream.
 func TestTornUntilWhole(t *testing.T) {
 	p := newPatrol(t, 10*time.Second, closedArea)
 	p.show(time.Minute)
